@@ -1,0 +1,1 @@
+"""Reconciliation of a trading system's books with exchange truth."""

@@ -1,0 +1,191 @@
+"""The portal's settings: one frozen, typed view, and the only reader of their text.
+
+`SETTINGS` is the whole list: name, default, what it means, an example. A name that begins like
+ours but is none of them is a problem too, because a typo in a safety setting must not pass.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from reconciliation.domain.amounts import InexactAmount, parse_amount, plain
+from reconciliation.domain.keys import evidence_hash
+
+
+class InvalidValue(ValueError):
+    """The text of a setting does not say what the setting needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting: `field` is its name in `Conf`, `default` the text that holds when unset."""
+
+    name: str
+    field: str
+    default: str
+    parse: Callable[[str], Any]
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something wrong with a setting, with the way out."""
+
+    name: str
+    fault: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conf:
+    """The settings in force."""
+
+    inflight_grace: timedelta
+    order_not_found_retries: int
+    max_order_lookups: int
+    interval: timedelta
+    lock_ttl: timedelta
+    fill_after_trade_grace: timedelta
+
+    def as_text(self) -> dict[str, str]:
+        """Return every setting in force by its public name, as text (none of them is secret)."""
+        return {setting.name: _as_text(getattr(self, setting.field)) for setting in SETTINGS}
+
+    def hash(self) -> str:
+        """Return the hash by which an audit event names the settings it was made under."""
+        return evidence_hash(self.as_text())
+
+
+class ConfigurationError(ValueError):
+    """The settings cannot be used; `problems` says why, each with its name and a hint."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{p.name}: {p.fault} ({p.hint})" for p in problems))
+
+
+def load(mapping: Mapping[str, str]) -> tuple[Conf | None, tuple[Problem, ...]]:
+    """Parse the settings; the view is None when there is a problem."""
+    strangers = [name for name in sorted(mapping) if _is_ours(name) and name not in BY_NAME]
+    problems = [_unknown(name) for name in strangers]
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        text = mapping.get(setting.name, "").strip() or setting.default
+        try:
+            values[setting.field] = setting.parse(text)
+        except InvalidValue as error:
+            problems.append(
+                Problem(
+                    name=setting.name,
+                    fault=f"{text!r} {error}",
+                    hint=f"for example {setting.name}={setting.default}",
+                )
+            )
+    return (None if problems else Conf(**values)), tuple(problems)
+
+
+def require(mapping: Mapping[str, str]) -> Conf:
+    """Return the settings, or raise `ConfigurationError` with every problem."""
+    conf, problems = load(mapping)
+    if conf is None:
+        raise ConfigurationError(problems)
+    return conf
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(("RECON_", "ENABLE_RECON_"))
+
+
+def _unknown(name: str) -> Problem:
+    near = difflib.get_close_matches(name, BY_NAME, n=1)
+    hint = f"did you mean {near[0]}?" if near else "see .env.example for the settings there are"
+    return Problem(name=name, fault="is no setting of the portal", hint=hint)
+
+
+def _whole_number(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise InvalidValue(f"is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _duration(unit: str, low: int, high: int) -> Callable[[str], timedelta]:
+    whole = _whole_number(low, high)
+    return lambda text: timedelta(**{unit: whole(text)})
+
+
+def _boolean(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in words:
+        raise InvalidValue("is neither true nor false")
+    return words[text.lower()]
+
+
+def _not_negative(text: str) -> Decimal:
+    try:
+        amount = parse_amount(text)
+    except InexactAmount as error:
+        raise InvalidValue(f"cannot be used: {error}") from error
+    if amount < 0:
+        raise InvalidValue("is negative")
+    return amount
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, timedelta):
+        return f"{value // timedelta(milliseconds=1)} ms"
+    if isinstance(value, Decimal):
+        return plain(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+SETTINGS = (
+    Setting(
+        name="RECON_INFLIGHT_GRACE_MS",
+        field="inflight_grace",
+        default="5000",
+        parse=_duration("milliseconds", 0, 600_000),
+        meaning="Activity younger than this is left for the next cycle: it is not drift yet.",
+    ),
+    Setting(
+        name="RECON_ORDER_NOT_FOUND_RETRIES",
+        field="order_not_found_retries",
+        default="5",
+        parse=_whole_number(1, 1000),
+        meaning="Cycles in which the exchange must not know an order before it is canceled here.",
+    ),
+    Setting(
+        name="RECON_MAX_ORDER_LOOKUPS_PER_CYCLE",
+        field="max_order_lookups",
+        default="50",
+        parse=_whole_number(1, 10_000),
+        meaning="Orders asked for one by one in a cycle; the rest waits for the next one.",
+    ),
+    Setting(
+        name="RECON_INTERVAL_SECONDS",
+        field="interval",
+        default="60",
+        parse=_duration("seconds", 1, 86_400),
+        meaning="How often a job runs; the loop is stalled after three of these.",
+    ),
+    Setting(
+        name="RECON_LOCK_TTL_MS",
+        field="lock_ttl",
+        default="15000",
+        parse=_duration("milliseconds", 1000, 600_000),
+        meaning="How long the lock of a killed process keeps others from its profile.",
+    ),
+    Setting(
+        name="RECON_EXIT_BACKFILL_FILL_AFTER_TRADE_GRACE_MINUTES",
+        field="fill_after_trade_grace",
+        default="5",
+        parse=_duration("minutes", 0, 10_080),
+        meaning="A fill may be this much older than the slice it belongs to, no more.",
+    ),
+)
+BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -1,0 +1,94 @@
+"""The one column type for money and quantity."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from reconciliation.domain.amounts import (
+    FRACTION_DIGITS,
+    INTEGER_DIGITS,
+    InexactAmount,
+    parse_amount,
+    plain,
+)
+
+_COMPLEMENT = str.maketrans("0123456789", "9876543210")
+
+
+class ExactDecimalField(models.Field[Decimal | str | int, Decimal]):
+    """A Decimal of 38 digits, 18 after the point, that comes back as it went in.
+
+    PostgreSQL stores numeric(38,18). SQLite's own decimals are floats, so there the column is a
+    text of fixed width whose order is the order of the numbers: constraints, filters and ORDER BY
+    mean the same on both engines. A negative number is written as the nine's complement of its
+    digits behind a `-`. Arithmetic in SQL (`Sum`, `F() + 1`) would go through floats on SQLite and
+    is refused when the value is read: add up in Python, with `domain.amounts`.
+    """
+
+    description = "Exact decimal (38 digits, 18 after the point)"
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        if connection.vendor == "postgresql":
+            return f"numeric({INTEGER_DIGITS + FRACTION_DIGITS}, {FRACTION_DIGITS})"
+        return "text"
+
+    def get_internal_type(self) -> str:
+        return "ExactDecimalField"
+
+    def to_python(self, value: object) -> Decimal | None:
+        """Return the Decimal of a form's or fixture's value; ValidationError names the fault."""
+        if value is None or value == "":
+            return None
+        try:
+            return parse_amount(value)
+        except InexactAmount as error:
+            raise ValidationError(str(error), code="inexact") from error
+
+    def from_db_value(
+        self, value: object, expression: object, connection: BaseDatabaseWrapper
+    ) -> Decimal | None:
+        if value is None:
+            return None
+        if isinstance(value, Decimal):
+            return parse_amount(value)
+        if isinstance(value, str):
+            return decode(value)
+        raise TypeError(f"{value!r}: arithmetic on an exact decimal in SQL is not exact on SQLite")
+
+    def get_prep_value(self, value: object) -> Decimal | None:
+        return None if value is None else parse_amount(value)
+
+    def get_db_prep_value(
+        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
+    ) -> Decimal | str | None:
+        amount = value if prepared else self.get_prep_value(value)
+        if amount is None or connection.vendor == "postgresql":
+            return amount
+        return encode(amount)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        value = self.value_from_object(obj)
+        return "" if value is None else plain(value)
+
+    def formfield(self, **kwargs: Any) -> Any:
+        return super().formfield(**{"widget": None, **kwargs})
+
+
+def encode(amount: Decimal) -> str:
+    """Return the text of an exact amount whose byte order is the order of numbers."""
+    sign, number = ("-", -amount) if amount < 0 else ("0", amount)
+    whole, _, fraction = format(number, "f").partition(".")
+    digits = f"{whole:0>{INTEGER_DIGITS}}.{fraction:0<{FRACTION_DIGITS}}"
+    return sign + (digits.translate(_COMPLEMENT) if sign == "-" else digits)
+
+
+def decode(text: str) -> Decimal:
+    """Return the amount of a column's text; the inverse of `encode`."""
+    if len(text) != INTEGER_DIGITS + FRACTION_DIGITS + 2 or text[0] not in "-0":
+        raise ValueError(f"{text!r} is not the text of an exact decimal")
+    if text[0] == "-":
+        return parse_amount("-" + text[1:].translate(_COMPLEMENT))
+    return parse_amount(text)

@@ -1,0 +1,76 @@
+"""Differences between the database and the exchange, each with both sides as they were read."""
+
+from django.db import models
+from django.db.models import Q
+
+from reconciliation.enums import MismatchKind, MismatchStatus
+from reconciliation.models.accounts import ExchangeAccount, Profile
+from reconciliation.models.fields import ExactDecimalField
+from reconciliation.models.orders import Order
+from reconciliation.models.runs import Run
+from reconciliation.models.trades import Trade
+
+
+class Mismatch(models.Model):
+    """One difference, from the run that first saw it to the one that saw it gone.
+
+    `drift` is signed, exchange − database, in base units; None where it is not a quantity or is
+    unknown. `key` names the difference while it is open, so a second sighting finds its row.
+    """
+
+    account = models.ForeignKey(
+        ExchangeAccount, on_delete=models.PROTECT, related_name="mismatches"
+    )
+    profile = models.ForeignKey(
+        Profile, on_delete=models.PROTECT, related_name="mismatches", null=True, blank=True
+    )
+    trade = models.ForeignKey(
+        Trade, on_delete=models.PROTECT, related_name="mismatches", null=True, blank=True
+    )
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, related_name="mismatches", null=True, blank=True
+    )
+    kind = models.CharField(max_length=24, choices=MismatchKind)
+    key = models.CharField(max_length=160)
+    symbol = models.CharField(max_length=64)
+    status = models.CharField(max_length=12, choices=MismatchStatus)
+    drift = ExactDecimalField(null=True, blank=True)
+    database_side = models.JSONField(default=dict)
+    exchange_side = models.JSONField(default=dict)
+    evidence_hash = models.CharField(max_length=64, blank=True)
+    sightings = models.PositiveIntegerField(default=1)
+    first_run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="+")
+    last_run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="mismatches")
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    resolution = models.CharField(max_length=160, blank=True)
+
+    class Meta:
+        verbose_name_plural = "mismatches"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "key"],
+                name="mismatch_one_open_per_difference",
+                condition=~Q(status=MismatchStatus.RESOLVED),
+            ),
+            models.CheckConstraint(
+                name="mismatch_status_known", condition=Q(status__in=MismatchStatus.values)
+            ),
+            models.CheckConstraint(
+                name="mismatch_kind_known", condition=Q(kind__in=MismatchKind.values)
+            ),
+            models.CheckConstraint(
+                name="mismatch_closed_when_resolved",
+                condition=Q(status=MismatchStatus.RESOLVED, closed_at__isnull=False)
+                | (~Q(status=MismatchStatus.RESOLVED) & Q(closed_at__isnull=True)),
+            ),
+        ]
+        indexes = [
+            # Counters and gauges of /metrics and health, by profile.
+            models.Index(fields=["profile", "kind", "status"], name="mismatch_counted"),
+            models.Index(fields=["status", "id"], name="mismatch_by_status"),
+        ]
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"

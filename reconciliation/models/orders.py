@@ -1,0 +1,120 @@
+"""Orders: what the trading system delivered beside what the portal holds to be true."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from reconciliation.enums import (
+    ACTIVE_ORDER_STATUSES,
+    OrderClass,
+    OrderOrigin,
+    OrderStatus,
+    OrderType,
+    PositionSide,
+    Purpose,
+    Side,
+)
+from reconciliation.models.accounts import ExchangeAccount, Profile
+from reconciliation.models.fields import ExactDecimalField
+from reconciliation.models.trades import Trade
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def active(self) -> "OrderQuerySet":
+        return self.filter(status__in=ACTIVE_ORDER_STATUSES)
+
+
+class Order(models.Model):
+    """One order of a profile. Columns without a prefix are effective, `delivered_` ones are not.
+
+    `version` counts the portal's writes of the row: a decision that was made on an older version
+    is dropped.
+    """
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="orders")
+    profile = models.ForeignKey(Profile, on_delete=models.PROTECT, related_name="orders")
+    trade = models.ForeignKey(
+        Trade, on_delete=models.PROTECT, related_name="orders", null=True, blank=True
+    )
+    purpose = models.CharField(max_length=8, choices=Purpose)
+    origin = models.CharField(max_length=12, choices=OrderOrigin)
+    client_order_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
+    exchange_order_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
+    order_class = models.CharField(max_length=16, choices=OrderClass, default=OrderClass.REGULAR)
+    symbol = models.CharField(max_length=64)
+    side = models.CharField(max_length=4, choices=Side)
+    position_side = models.CharField(  # noqa: DJ001
+        max_length=8, choices=PositionSide, null=True, blank=True
+    )
+    type = models.CharField(max_length=8, choices=OrderType)
+    sub_tag = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
+
+    status = models.CharField(max_length=20, choices=OrderStatus)
+    quantity = ExactDecimalField()
+    price = ExactDecimalField(null=True, blank=True)
+    filled_quantity = ExactDecimalField()
+    average_price = ExactDecimalField(null=True, blank=True)
+    end_reason = models.CharField(max_length=64, blank=True)
+    not_found_count = models.PositiveIntegerField(default=0)
+
+    delivered_status = models.CharField(  # noqa: DJ001
+        max_length=20, choices=OrderStatus, null=True, blank=True
+    )
+    delivered_quantity = ExactDecimalField(null=True, blank=True)
+    delivered_price = ExactDecimalField(null=True, blank=True)
+    delivered_filled_quantity = ExactDecimalField(null=True, blank=True)
+    delivered_average_price = ExactDecimalField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+
+    created_at = models.DateTimeField(help_text="When the order was placed.")
+    last_activity_at = models.DateTimeField(
+        help_text="Its newest sign of life on either side: drift younger than the grace waits."
+    )
+    version = models.PositiveIntegerField(default=1)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "client_order_id"],
+                name="order_client_order_id_unique_per_account",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "symbol", "exchange_order_id"],
+                name="order_exchange_order_id_unique_per_account",
+            ),
+            models.CheckConstraint(
+                name="order_status_known", condition=Q(status__in=OrderStatus.values)
+            ),
+            models.CheckConstraint(
+                name="order_purpose_known", condition=Q(purpose__in=Purpose.values)
+            ),
+            models.CheckConstraint(name="order_side_known", condition=Q(side__in=Side.values)),
+            models.CheckConstraint(name="order_quantity_positive", condition=Q(quantity__gt=0)),
+            models.CheckConstraint(
+                name="order_filled_not_negative", condition=Q(filled_quantity__gte=0)
+            ),
+            models.CheckConstraint(
+                name="order_filled_status_means_filled",
+                condition=~Q(status=OrderStatus.FILLED) | Q(filled_quantity__gt=0),
+            ),
+            models.CheckConstraint(
+                name="order_has_an_id",
+                condition=Q(client_order_id__isnull=False) | Q(exchange_order_id__isnull=False),
+            ),
+        ]
+        indexes = [
+            # The cycle's first question: the active orders of an account.
+            models.Index(
+                fields=["account", "symbol"],
+                name="order_active_by_account",
+                condition=Q(status__in=sorted(ACTIVE_ORDER_STATUSES)),
+            ),
+            # The admin's changelist: by status, newest first.
+            models.Index(F("status"), F("id"), name="order_by_status"),
+            models.Index(fields=["created_at", "id"], name="order_by_time"),
+        ]
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.client_order_id or self.exchange_order_id or f"order {self.pk}"
