@@ -42,7 +42,7 @@ def check_secrets(**kwargs: Any) -> list[CheckMessage]:
 def _secret_key() -> str:
     """Return the secret; Django itself raises when it is empty, which cannot be shown kindly."""
     try:
-        return settings.SECRET_KEY
+        return str(settings.SECRET_KEY)
     except ImproperlyConfigured:
         return ""
 

@@ -4,7 +4,7 @@ from reconciliation.models.accounts import ExchangeAccount, Profile
 from reconciliation.models.audit import AuditEvent, AuditHead
 from reconciliation.models.fills import Fill, FillAllocation, FillCoverage
 from reconciliation.models.leases import ProfileLease
-from reconciliation.models.mismatches import Mismatch
+from reconciliation.models.mismatches import Mismatch, MismatchSighting
 from reconciliation.models.orders import Order
 from reconciliation.models.positions import Position
 from reconciliation.models.runs import Run
@@ -18,6 +18,7 @@ __all__ = [
     "FillAllocation",
     "FillCoverage",
     "Mismatch",
+    "MismatchSighting",
     "Order",
     "Position",
     "Profile",

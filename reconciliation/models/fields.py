@@ -1,7 +1,7 @@
 """The one column type for money and quantity."""
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -18,7 +18,21 @@ from reconciliation.domain.amounts import (
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
 
 
-class ExactDecimalField(models.Field[Decimal | str | int, Decimal]):
+_ST = TypeVar("_ST", contravariant=True)
+_GT = TypeVar("_GT", covariant=True)
+
+if TYPE_CHECKING:
+    _Field = models.Field
+else:
+
+    class _Field(models.Field):
+        """Django's Field, which the stubs know as generic and Python does not."""
+
+        def __class_getitem__(cls, _types: object) -> type:
+            return cls
+
+
+class ExactDecimalField(_Field[_ST, _GT]):
     """A Decimal of 38 digits, 18 after the point, that comes back as it went in.
 
     PostgreSQL stores numeric(38,18). SQLite's own decimals are floats, so there the column is a
@@ -29,6 +43,9 @@ class ExactDecimalField(models.Field[Decimal | str | int, Decimal]):
     """
 
     description = "Exact decimal (38 digits, 18 after the point)"
+    # What the type checker's plugin takes a field to accept and to give.
+    _pyi_private_set_type: Decimal | str | int
+    _pyi_private_get_type: Decimal
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         if connection.vendor == "postgresql":
@@ -71,7 +88,7 @@ class ExactDecimalField(models.Field[Decimal | str | int, Decimal]):
 
     def value_to_string(self, obj: models.Model) -> str:
         value = self.value_from_object(obj)
-        return "" if value is None else plain(value)
+        return "" if value is None else plain(parse_amount(value))
 
     def formfield(self, **kwargs: Any) -> Any:
         return super().formfield(**{"widget": None, **kwargs})

@@ -38,9 +38,7 @@ class Mismatch(models.Model):
     database_side = models.JSONField(default=dict)
     exchange_side = models.JSONField(default=dict)
     evidence_hash = models.CharField(max_length=64, blank=True)
-    sightings = models.PositiveIntegerField(default=1)
-    first_run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="+")
-    last_run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="mismatches")
+    first_run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="mismatches")
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
     resolution = models.CharField(max_length=160, blank=True)
@@ -74,3 +72,15 @@ class Mismatch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
+
+
+class MismatchSighting(models.Model):
+    """How often, and when last, a run saw a mismatch: observation, not state, so not audited."""
+
+    mismatch = models.OneToOneField(Mismatch, on_delete=models.PROTECT, related_name="sighting")
+    count = models.PositiveIntegerField(default=1)
+    last_run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="sightings")
+    last_seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.mismatch_id} seen {self.count} times"
