@@ -79,6 +79,9 @@ class MismatchSighting(models.Model):
 
     mismatch = models.OneToOneField(Mismatch, on_delete=models.PROTECT, related_name="sighting")
     count = models.PositiveIntegerField(default=1)
+    not_found_count = models.PositiveIntegerField(
+        default=0, help_text="Consecutive look-ups in which the exchange knew no such order."
+    )
     last_run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="sightings")
     last_seen_at = models.DateTimeField()
 

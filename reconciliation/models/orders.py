@@ -54,7 +54,6 @@ class Order(models.Model):
     filled_quantity = ExactDecimalField()
     average_price = ExactDecimalField(null=True, blank=True)
     end_reason = models.CharField(max_length=64, blank=True)
-    not_found_count = models.PositiveIntegerField(default=0)
 
     delivered_status = models.CharField(  # noqa: DJ001
         max_length=20, choices=OrderStatus, null=True, blank=True

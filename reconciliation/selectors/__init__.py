@@ -1,0 +1,1 @@
+"""Reads: rows → domain types. Nothing here writes."""

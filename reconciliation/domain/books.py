@@ -1,0 +1,168 @@
+"""The database's side of the evidence: profiles, trades, orders, history and kept fills.
+
+Invariants: entry and exit quantities are never negative and exit never exceeds entry; a fill's
+allocated quantity never exceeds it; `version` is what a decision relied on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from reconciliation.domain.amounts import ZERO
+from reconciliation.domain.types import ExchangeFill
+from reconciliation.enums import (
+    ACTIVE_ORDER_STATUSES,
+    Direction,
+    HistoryKind,
+    HistorySource,
+    OrderClass,
+    OrderStatus,
+    OrderType,
+    PositionSide,
+    Purpose,
+    Side,
+    TradeStatus,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileState:
+    """A profile of the account."""
+
+    id: int
+    name: str
+    sub_tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeState:
+    """A lifecycle slice as the portal holds it to be."""
+
+    id: int
+    profile_id: int
+    trade_id: str
+    symbol: str
+    direction: Direction
+    sub_tag: str | None
+    status: TradeStatus
+    entry_quantity: Decimal
+    exit_quantity: Decimal
+    average_entry_price: Decimal | None
+    average_exit_price: Decimal | None
+    reversals: int
+    opened_at: datetime
+    closed_at: datetime | None
+    version: int
+
+    @property
+    def open_quantity(self) -> Decimal:
+        """Return the virtual open quantity without its sign, base units."""
+        return self.entry_quantity - self.exit_quantity
+
+    @property
+    def signed_open_quantity(self) -> Decimal:
+        """Return the virtual open quantity, negative for a short."""
+        return self.open_quantity if self.direction == Direction.LONG else -self.open_quantity
+
+    def side_of(self, purpose: Purpose) -> Side:
+        """Return the side of the orders and fills that enter or exit this trade."""
+        buys = (self.direction == Direction.LONG) == (purpose == Purpose.ENTRY)
+        return Side.BUY if buys else Side.SELL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderState:
+    """An order as the portal holds it to be."""
+
+    id: int
+    profile_id: int
+    trade_id: int | None
+    purpose: Purpose
+    client_order_id: str | None
+    exchange_order_id: str | None
+    order_class: OrderClass
+    symbol: str
+    side: Side
+    position_side: PositionSide | None
+    type: OrderType
+    sub_tag: str | None
+    status: OrderStatus
+    quantity: Decimal
+    price: Decimal | None
+    filled_quantity: Decimal
+    average_price: Decimal | None
+    end_reason: str
+    created_at: datetime
+    last_activity_at: datetime
+    version: int
+
+    @property
+    def is_active(self) -> bool:
+        """Return whether the order can still be filled as far as the portal knows."""
+        return self.status in ACTIVE_ORDER_STATUSES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFill:
+    """A fill that was read and kept; `allocated` of its gross quantity is booked already."""
+
+    id: int
+    fill: ExchangeFill
+    allocated: Decimal
+
+    @property
+    def remaining(self) -> Decimal:
+        """Return the gross quantity that nothing has booked yet."""
+        return self.fill.quantity - self.allocated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRow:
+    """A history row as it stands; `covered` is the net quantity that fills are allocated to."""
+
+    id: int
+    trade_id: int
+    kind: HistoryKind
+    source: HistorySource
+    quantity: Decimal
+    booked_quantity: Decimal
+    order_id: int | None
+    exchange_fill_id: str | None
+    covered: Decimal
+
+    @property
+    def uncovered(self) -> Decimal:
+        """Return the booked quantity that no fill explains yet, base units net of fees."""
+        return max(self.booked_quantity - self.covered, ZERO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenMismatch:
+    """A mismatch that an earlier run left open."""
+
+    id: int
+    key: str
+    profile_id: int | None
+    order_id: int | None
+    trade_id: int | None
+    kind: str
+    not_found_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Everything of one account that a reconciliation cycle decides on."""
+
+    profiles: Mapping[int, ProfileState]
+    trades: Mapping[int, TradeState]
+    orders: Mapping[int, OrderState]
+    fills: tuple[KeptFill, ...]
+    """Fills not fully booked, and every fill of an order that is active or has such a fill."""
+    history: tuple[HistoryRow, ...] = ()
+    """The delivered rows that fills may be allocated to."""
+    open_mismatches: tuple[OpenMismatch, ...] = ()
+    amount_steps: Mapping[str, Decimal] = field(default_factory=dict)
+    """Per symbol the smallest tradable quantity, base units."""
+    base_currencies: Mapping[str, str] = field(default_factory=dict)
+    """Per spot symbol its base currency: a fee paid in it changes what was gained."""

@@ -1,0 +1,101 @@
+"""What a decision comes to: a Change that can be applied as it is, or a Refusal with its reason.
+
+A Change names its premises, the rows and versions it relied on. Applying it writes all of it or,
+when a premise no longer holds, none of it; the next cycle then decides anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from reconciliation.domain.audit import EventDraft
+from reconciliation.domain.books import OrderState, TradeState
+from reconciliation.enums import HistoryKind, HistorySource, MismatchKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Premises:
+    """What a decision relied on: versions of trades and orders, allocated quantity of fills."""
+
+    trades: Mapping[int, int]
+    orders: Mapping[int, int]
+    fills: Mapping[int, Decimal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryDraft:
+    """A history row to be booked; `key` makes a replay find it."""
+
+    trade_id: int
+    key: str
+    kind: HistoryKind
+    source: HistorySource
+    quantity: Decimal
+    price: Decimal | None
+    executed_at: datetime
+    order_id: int | None = None
+    exchange_fill_id: str | None = None
+    fee: Decimal | None = None
+    fee_currency: str | None = None
+    estimated: bool = False
+    evidence_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationDraft:
+    """A part of a fill for a history row: one that exists (`history_id`), or a draft's (`key`).
+
+    `quantity` is gross, in the fill's own terms.
+    """
+
+    fill_id: int
+    trade_id: int
+    quantity: Decimal
+    history_id: int | None = None
+    history_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MismatchDraft:
+    """A difference seen now. `resolution` says how it was repaired; None leaves it open.
+
+    `drift` is exchange − database in base units, None where it is no quantity or unknown.
+    """
+
+    key: str
+    kind: MismatchKind
+    profile_id: int | None
+    symbol: str
+    drift: Decimal | None
+    database_side: Mapping[str, object]
+    exchange_side: Mapping[str, object]
+    order_id: int | None = None
+    trade_id: int | None = None
+    resolution: str | None = None
+    not_found_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Rows to write for one trade (or one order without a trade), and the events that say so.
+
+    `trade` and `orders` are the states after; what they differ in from the premises is written.
+    """
+
+    profile_id: int
+    premises: Premises
+    trade: TradeState | None = None
+    orders: tuple[OrderState, ...] = ()
+    history: tuple[HistoryDraft, ...] = ()
+    allocations: tuple[AllocationDraft, ...] = ()
+    mismatches: tuple[MismatchDraft, ...] = ()
+    events: tuple[EventDraft, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A decision not to write, with its reason: a value, recorded and audited, never a traceback."""
+
+    reason_code: str
+    sentence: str

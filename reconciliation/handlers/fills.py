@@ -1,0 +1,117 @@
+"""Keep what was read of an exchange's fills, and the interval that is proven by it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from reconciliation.domain.amounts import ZERO
+from reconciliation.domain.intervals import Interval, merge
+from reconciliation.domain.types import ExchangeFill, FillPage
+from reconciliation.enums import CoverageStatus, InstrumentType
+from reconciliation.handlers.bulk import insert_missing_rows
+from reconciliation.models import Fill, FillCoverage
+
+
+class ContradictoryPage(RuntimeError):
+    """A page leaves out a fill that the exchange showed before: it proves nothing."""
+
+
+def keep_fill_page(*, account_id: int, page: FillPage, run_id: int, now: datetime) -> int:
+    """Keep a page's fills and extend the coverage by its interval; return how many were new.
+
+    A list that is empty, or short, without saying so looks complete. So a page is believed only
+    if it holds every fill of its interval that was seen before; else `ContradictoryPage`.
+    """
+    with transaction.atomic(durable=True):
+        seen = {(fill.symbol, str(fill.side), fill.fill_id) for fill in page.fills}
+        before = Fill.objects.filter(
+            account_id=account_id,
+            instrument_type=page.instrument_type,
+            executed_at__gte=page.start,
+            executed_at__lte=page.end,
+        ).values_list("symbol", "side", "exchange_fill_id")
+        missing = next((key for key in before if key not in seen), None)
+        if missing is not None:
+            raise ContradictoryPage(
+                f"fill {missing[2]} of {missing[0]} was shown before and is missing now"
+            )
+        new = _insert(account_id, page.instrument_type, page.fills, run_id, now)
+        _extend_coverage(account_id, page.instrument_type, (page.start, page.end))
+    return new
+
+
+def keep_order_fills(
+    *,
+    account_id: int,
+    instrument_type: InstrumentType,
+    fills: Sequence[ExchangeFill],
+    run_id: int,
+    now: datetime,
+) -> int:
+    """Keep the fills of one order; they prove no interval. Return how many were new."""
+    with transaction.atomic(durable=True):
+        return _insert(account_id, instrument_type, fills, run_id, now)
+
+
+def _insert(
+    account_id: int,
+    instrument_type: InstrumentType,
+    fills: Iterable[ExchangeFill],
+    run_id: int,
+    now: datetime,
+) -> int:
+    rows = [
+        Fill(
+            account_id=account_id,
+            symbol=fill.symbol,
+            side=fill.side,
+            exchange_fill_id=fill.fill_id,
+            instrument_type=instrument_type,
+            kind=fill.kind,
+            position_side=fill.position_side,
+            exchange_order_id=fill.exchange_order_id,
+            client_order_id=fill.client_order_id,
+            sub_tag=fill.sub_tag,
+            trade_hint=fill.trade_hint,
+            quantity=fill.quantity,
+            allocated_quantity=ZERO,
+            price=fill.price,
+            fee=fill.fee,
+            fee_currency=fill.fee_currency,
+            executed_at=fill.executed_at,
+            raw=fill.raw,
+            run_id=run_id,
+            recorded_at=now,
+        )
+        for fill in fills
+    ]
+    return insert_missing_rows(
+        Fill, rows, conflict_fields=["account", "symbol", "side", "exchange_fill_id"]
+    )
+
+
+def _extend_coverage(account_id: int, instrument_type: InstrumentType, added: Interval) -> None:
+    """Join an interval to the proven ones of its type."""
+    rows = list(
+        FillCoverage.objects.select_for_update().filter(
+            account_id=account_id,
+            instrument_type=instrument_type,
+            status=CoverageStatus.PROVEN,
+        )
+    )
+    before = {(row.start_at, row.end_at): row for row in rows}
+    after = set(merge([*before, added]))
+    FillCoverage.objects.filter(
+        pk__in=[row.pk for interval, row in before.items() if interval not in after]
+    ).delete()
+    FillCoverage.objects.bulk_create(
+        FillCoverage(
+            account_id=account_id,
+            instrument_type=instrument_type,
+            status=CoverageStatus.PROVEN,
+            start_at=start,
+            end_at=end,
+        )
+        for start, end in sorted(after - before.keys())
+    )

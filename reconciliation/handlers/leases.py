@@ -1,0 +1,67 @@
+"""The profile lease, the runbook's reconciliation lock: taken, fenced, released.
+
+It is held for milliseconds around a write and never across the network. A killed holder leaves
+it to its time; a holder that was overtaken cannot commit, because its first statement in the
+transaction asks for its own token.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from reconciliation.clock import Clock
+from reconciliation.models import ProfileLease
+
+
+class LockLost(RuntimeError):
+    """The lease ran out and went to another holder; nothing of this transaction is committed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A lease held: its fencing token proves it."""
+
+    profile_id: int
+    token: int
+
+
+def take_lease(*, profile_id: int, holder: str, ttl: timedelta, clock: Clock) -> Lease | None:
+    """Take a profile's lease, or return None when another holds it.
+
+    One conditional update that must change exactly one row decides; it commits at once, so that
+    others see who holds it and until when.
+    """
+    now = clock.lock_now()
+    with transaction.atomic(durable=True):
+        taken = (
+            ProfileLease.objects.filter(profile_id=profile_id)
+            .filter(Q(expires_at__isnull=True) | Q(expires_at__lte=now))
+            .update(token=F("token") + 1, holder=holder, acquired_at=now, expires_at=now + ttl)
+        )
+        if taken != 1:
+            return None
+        token = ProfileLease.objects.values_list("token", flat=True).get(profile_id=profile_id)
+    return Lease(profile_id=profile_id, token=token)
+
+
+def fence(lease: Lease, *, ttl: timedelta, clock: Clock) -> None:
+    """Extend the lease as the first statement of a transaction; raises `LockLost` if it is gone.
+
+    The row stays locked until the commit, so the next holder waits for it.
+    """
+    now = clock.lock_now()
+    held = ProfileLease.objects.filter(
+        profile_id=lease.profile_id, token=lease.token, expires_at__gt=now
+    ).update(expires_at=now + ttl)
+    if held != 1:
+        raise LockLost(f"the lock of profile {lease.profile_id} was lost before the write")
+
+
+def release_lease(lease: Lease) -> None:
+    """Give the lease back; one that went to another holder in the meantime is left alone."""
+    with transaction.atomic(durable=True):
+        ProfileLease.objects.filter(profile_id=lease.profile_id, token=lease.token).update(
+            holder="", acquired_at=None, expires_at=None
+        )

@@ -1,0 +1,35 @@
+"""How far the fills of an account have been read, and how far they must be."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Min
+
+from reconciliation.domain.intervals import Interval
+from reconciliation.enums import InstrumentType
+from reconciliation.models import FillCoverage, Order, Trade
+
+# Exchanges stamp a fill some time before they list it; what is read once is read again for as
+# long as a late fill may take to appear.
+OVERLAP = timedelta(minutes=10)
+MARGIN = timedelta(minutes=10)
+
+
+def load_known_intervals(account_id: int) -> dict[InstrumentType, list[Interval]]:
+    """Return the intervals whose fills are known, or known to be unobtainable, by type."""
+    known: dict[InstrumentType, list[Interval]] = {}
+    for row in FillCoverage.objects.filter(account_id=account_id).order_by("start_at"):
+        known.setdefault(InstrumentType(row.instrument_type), []).append((row.start_at, row.end_at))
+    return known
+
+
+def load_window_start(account_id: int, *, as_of: datetime, stale_grace: timedelta) -> datetime:
+    """Return from when on an account's fills matter: its oldest open slice or active order.
+
+    Less the stale grace and a margin; with neither, the overlap before now.
+    """
+    oldest = [
+        Trade.objects.filter(account_id=account_id).live().aggregate(at=Min("opened_at"))["at"],
+        Order.objects.filter(account_id=account_id).active().aggregate(at=Min("created_at"))["at"],
+    ]
+    moments = [moment for moment in oldest if moment is not None]
+    return min([*moments, as_of]) - stale_grace - MARGIN
