@@ -192,3 +192,12 @@ class HealthStatus(TextChoices):
     OK = "ok"
     DEGRADED = "degraded"
     DOWN = "down"
+
+
+class DeliveryOutcome(TextChoices):
+    """The answer to one delivered row."""
+
+    ACCEPTED = "accepted"
+    UNCHANGED = "unchanged"
+    MERGED = "merged"
+    REFUSED = "refused"

@@ -53,6 +53,14 @@ class Unsupported(PermanentExchangeError):
     """This exchange (or its ccxt class) cannot answer this question at all."""
 
 
+class HistoryUnobtainable(Unsupported):
+    """The exchange keeps nothing from before a moment; what it keeps since then was read."""
+
+    def __init__(self, message: str, *, before: datetime) -> None:
+        super().__init__(message)
+        self.before = before
+
+
 class Gateway(Protocol):
     """Read-only access to one account at one exchange.
 
@@ -83,7 +91,8 @@ class Gateway(Protocol):
         """Yield the fills executed in [start, end], newest page first.
 
         Each page yielded is complete for its own interval; together they cover [start, end]
-        once the iterator ends without an error.
+        once the iterator ends without an error. Where the exchange keeps fills for less long,
+        `HistoryUnobtainable` ends it after the pages that cover all that is kept.
         """
 
     def fetch_order(
@@ -96,9 +105,7 @@ class Gateway(Protocol):
     ) -> ExchangeOrder | None:
         """Ask for one order, by exchange id, then by client id; None: "no such order"."""
 
-    def fetch_order_fills(
-        self, *, symbol: str, exchange_order_id: str
-    ) -> tuple[ExchangeFill, ...]:
+    def fetch_order_fills(self, *, symbol: str, exchange_order_id: str) -> tuple[ExchangeFill, ...]:
         """Return every fill of one order."""
 
     def fetch_positions(self, symbol: str | None = None) -> tuple[ExchangePosition, ...]:

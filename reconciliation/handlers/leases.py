@@ -5,6 +5,8 @@ it to its time; a holder that was overtaken cannot commit, because its first sta
 transaction asks for its own token.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -65,3 +67,18 @@ def release_lease(lease: Lease) -> None:
         ProfileLease.objects.filter(profile_id=lease.profile_id, token=lease.token).update(
             holder="", acquired_at=None, expires_at=None
         )
+
+
+@contextmanager
+def holding(lease: Lease) -> Iterator[None]:
+    """Release a lease on leaving, after success or an Exception.
+
+    A process that is killed runs no clean-up: what ends it here like a kill (a BaseException)
+    leaves the lease to its time as well.
+    """
+    try:
+        yield
+    except Exception:
+        release_lease(lease)
+        raise
+    release_lease(lease)

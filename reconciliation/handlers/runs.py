@@ -17,6 +17,10 @@ from reconciliation.models import ExchangeAccount, Run
 CLAIM_TTL = timedelta(seconds=90)
 
 
+class ClaimLost(RuntimeError):
+    """The run took longer than its claim and was taken over; it may write nothing more."""
+
+
 @dataclass(slots=True, kw_only=True)
 class RunRecord:
     """What a run has to say when it ends; filled in on the way."""
@@ -72,6 +76,20 @@ def claim_run(*, account: ExchangeAccount, kind: RunKind, clock: Clock) -> Run |
                 )
         except IntegrityError:
             return None
+
+
+def fence_run(*, run_id: int, claim_token: UUID, clock: Clock) -> None:
+    """Extend a run's claim within the transaction that writes for it.
+
+    Raises `ClaimLost` when the claim went to another run. The row stays locked until the commit,
+    so a take-over waits for the write and then finds a claim in force.
+    """
+    now = clock.lock_now()
+    held = Run.objects.filter(
+        pk=run_id, claim_token=claim_token, status=RunStatus.RUNNING, claim_expires_at__gt=now
+    ).update(claim_expires_at=now + CLAIM_TTL)
+    if held != 1:
+        raise ClaimLost(f"run {run_id} took too long: its claim was taken over")
 
 
 def finish_run(*, run_id: int, claim_token: UUID, record: RunRecord, clock: Clock) -> bool:

@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 
 from django.apps import apps
 from django.db import connections, transaction
+from django.db.models import CharField
 
 from reconciliation.clock import Clock
 from reconciliation.domain.audit import (
@@ -41,9 +42,7 @@ OPERATIONAL_TABLES = {
     "reconciliation_profilelease": "who may write for the next seconds; a fencing token, no state",
     "reconciliation_fill": "a kept reading of the exchange; what it is booked to is audited",
     "reconciliation_fillcoverage": "how far the exchange has been read; derived from its answers",
-    "reconciliation_mismatch": (
-        "what runs saw, counted anew in each; what is decided on it is audited where it is decided"
-    ),
+    "reconciliation_mismatchsighting": "how often a run saw a mismatch: observation, no state",
 }
 
 _WRITE = re.compile(
@@ -230,7 +229,7 @@ def transaction_unit(
 def _check_lengths(columns: dict[str, Any]) -> None:
     for field in AuditEvent._meta.concrete_fields:
         value = columns.get(field.name)
-        if isinstance(value, str) and field.max_length and len(value) > field.max_length:
+        if isinstance(field, CharField) and len(value or "") > (field.max_length or 0):
             limit = field.max_length
             raise ValueError(f"{field.name} of an audit event is longer than {limit}: {value!r}")
 

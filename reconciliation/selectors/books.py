@@ -8,7 +8,14 @@ from collections.abc import Iterable, Mapping
 from django.db.models import Q
 
 from reconciliation.domain.amounts import ZERO
-from reconciliation.domain.books import Books, HistoryRow, KeptFill, OrderState, ProfileState
+from reconciliation.domain.books import (
+    Books,
+    HistoryRow,
+    KeptFill,
+    OpenMismatch,
+    OrderState,
+    ProfileState,
+)
 from reconciliation.domain.plans.booking import net_quantity
 from reconciliation.domain.types import ExchangeOrder, Instrument
 from reconciliation.enums import HistorySource, InstrumentType, MismatchStatus
@@ -86,7 +93,7 @@ def _load_orders(
     of_profile: Q,
     unbooked: Iterable[KeptFill],
     open_orders: Iterable[ExchangeOrder],
-    mismatches: Iterable[object],
+    mismatches: Iterable[OpenMismatch],
 ) -> dict[int, OrderState]:
     fills = [kept.fill for kept in unbooked]
     listed = list(open_orders)
@@ -98,9 +105,7 @@ def _load_orders(
         *(fill.client_order_id for fill in fills if fill.client_order_id),
         *(order.client_order_id for order in listed if order.client_order_id),
     ]
-    order_ids = [
-        mismatch.order_id for mismatch in mismatches if getattr(mismatch, "order_id", None)
-    ]
+    order_ids = [mismatch.order_id for mismatch in mismatches if mismatch.order_id is not None]
     # Three unions rather than one OR: each branch has an index of its own.
     account = Order.objects.filter(of_profile, account_id=account_id)
     rows = (

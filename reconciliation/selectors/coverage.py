@@ -14,12 +14,10 @@ OVERLAP = timedelta(minutes=10)
 MARGIN = timedelta(minutes=10)
 
 
-def load_known_intervals(account_id: int) -> dict[InstrumentType, list[Interval]]:
-    """Return the intervals whose fills are known, or known to be unobtainable, by type."""
-    known: dict[InstrumentType, list[Interval]] = {}
-    for row in FillCoverage.objects.filter(account_id=account_id).order_by("start_at"):
-        known.setdefault(InstrumentType(row.instrument_type), []).append((row.start_at, row.end_at))
-    return known
+def load_known_intervals(account_id: int, instrument_type: InstrumentType) -> list[Interval]:
+    """Return the intervals whose fills are known, or known to be unobtainable."""
+    rows = FillCoverage.objects.filter(account_id=account_id, instrument_type=instrument_type)
+    return list(rows.order_by("start_at").values_list("start_at", "end_at"))
 
 
 def load_window_start(account_id: int, *, as_of: datetime, stale_grace: timedelta) -> datetime:
@@ -27,9 +25,9 @@ def load_window_start(account_id: int, *, as_of: datetime, stale_grace: timedelt
 
     Less the stale grace and a margin; with neither, the overlap before now.
     """
-    oldest = [
+    oldest: list[datetime | None] = [
         Trade.objects.filter(account_id=account_id).live().aggregate(at=Min("opened_at"))["at"],
         Order.objects.filter(account_id=account_id).active().aggregate(at=Min("created_at"))["at"],
     ]
-    moments = [moment for moment in oldest if moment is not None]
-    return min([*moments, as_of]) - stale_grace - MARGIN
+    moments = [as_of, *(moment for moment in oldest if moment is not None)]
+    return min(moments) - stale_grace - MARGIN

@@ -8,6 +8,8 @@ from reconciliation.domain.types import ExchangeFill
 from reconciliation.enums import (
     Direction,
     FillKind,
+    HistoryKind,
+    HistorySource,
     OrderClass,
     OrderStatus,
     OrderType,
@@ -108,8 +110,8 @@ def history_row(row: models.TradeHistory, covered: Decimal) -> books.HistoryRow:
     return books.HistoryRow(
         id=row.pk,
         trade_id=row.trade_id,
-        kind=books.HistoryKind(row.kind),
-        source=books.HistorySource(row.source),
+        kind=HistoryKind(row.kind),
+        source=HistorySource(row.source),
         quantity=row.quantity,
         booked_quantity=row.booked_quantity,
         order_id=row.order_id,

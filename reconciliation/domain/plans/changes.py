@@ -95,7 +95,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A decision not to write, with its reason: a value, recorded and audited, never a traceback."""
+    """A decision not to write, with its reason: a value that is audited, never a traceback."""
 
     reason_code: str
     sentence: str

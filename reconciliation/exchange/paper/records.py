@@ -225,22 +225,6 @@ class HeldPosition:
     changed_at: datetime
 
 
-def _built_in(symbol: str, size: str | None, step: str, tick: str, mark: str) -> PaperInstrument:
-    contract_size = None if size is None else Decimal(size)
-    return PaperInstrument(symbol, contract_size, Decimal(step), Decimal(tick), Decimal(mark))
-
-
-BUILT_IN_INSTRUMENTS: dict[str, PaperInstrument] = {
-    instrument.symbol: instrument
-    for instrument in (
-        _built_in("BTC/USDT:USDT", "0.01", "0.01", "0.1", "60000"),
-        _built_in("ETH/USDT:USDT", "0.1", "0.01", "0.01", "3000"),
-        _built_in("BTC/USDT", None, "0.00001", "0.1", "60000"),
-        _built_in("ETH/USDT", None, "0.0001", "0.01", "3000"),
-    )
-}
-
-
 def check_amount(what: str, value: object) -> Decimal:
     """Return `value` if it is a finite Decimal; a float would already have lost its digits."""
     if not isinstance(value, Decimal):
@@ -285,3 +269,19 @@ def _check_times(record: object, name: str, *fields: str) -> None:
         value = getattr(record, field)
         if value is not None:
             check_aware(f"{name}: {field}", value)
+
+
+def _built_in(symbol: str, size: str | None, step: str, tick: str, mark: str) -> PaperInstrument:
+    contract_size = None if size is None else Decimal(size)
+    return PaperInstrument(symbol, contract_size, Decimal(step), Decimal(tick), Decimal(mark))
+
+
+BUILT_IN_INSTRUMENTS: dict[str, PaperInstrument] = {
+    instrument.symbol: instrument
+    for instrument in (
+        _built_in("BTC/USDT:USDT", "0.01", "0.01", "0.1", "60000"),
+        _built_in("ETH/USDT:USDT", "0.1", "0.01", "0.01", "3000"),
+        _built_in("BTC/USDT", None, "0.00001", "0.1", "60000"),
+        _built_in("ETH/USDT", None, "0.0001", "0.01", "3000"),
+    )
+}

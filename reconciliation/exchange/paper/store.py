@@ -155,9 +155,7 @@ class AccountStore:
         with self._lock:
             old = self.instrument(symbol)
             self.put_instrument(
-                PaperInstrument(
-                    symbol, old.contract_size, old.amount_step, old.price_tick, mark
-                )
+                PaperInstrument(symbol, old.contract_size, old.amount_step, old.price_tick, mark)
             )
 
     def set_balances(self, balances: Mapping[str, Decimal]) -> None:
@@ -199,7 +197,9 @@ class AccountStore:
             instrument = self._instruments.get(symbol)
             if instrument is None:
                 known = ", ".join(sorted(self._instruments))
-                raise ValueError(f"account {self.name} has no instrument {symbol!r}; it has {known}")
+                raise ValueError(
+                    f"account {self.name} has no instrument {symbol!r}; it has {known}"
+                )
             return instrument
 
     def instruments(self) -> dict[str, PaperInstrument]:
@@ -304,9 +304,7 @@ class AccountStore:
                 id_of=_bill_id,
                 time_of=_bill_time,
             ),
-            bills=Listing(
-                (*fills, *self._transfers.values()), id_of=_bill_id, time_of=_bill_time
-            ),
+            bills=Listing((*fills, *self._transfers.values()), id_of=_bill_id, time_of=_bill_time),
             orders_by_id=dict(self._orders),
             children={parent: tuple(each) for parent, each in children.items()},
             fills_by_order={order: tuple(each) for order, each in fills_by_order.items()},

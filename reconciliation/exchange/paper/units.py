@@ -1,5 +1,6 @@
 """Names and numbers as the exchange writes them: instrument ids, contracts, plain digits."""
 
+from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
 from reconciliation.exchange.paper.records import PaperInstrument
@@ -30,6 +31,14 @@ def to_wire_units(what: str, instrument: PaperInstrument, quantity: Decimal) -> 
             f"{what}: {quantity} {instrument.base} is no exact number of contracts of "
             f"{instrument.contract_size} {instrument.base}"
         ) from None
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """Return the exact sum."""
+    summed = Decimal(0)
+    for amount in amounts:
+        summed = _EXACT.add(summed, amount)
+    return summed
 
 
 def times(left: Decimal, right: Decimal) -> Decimal:

@@ -25,15 +25,15 @@ from reconciliation.exchange.paper.units import (
     plain,
     size,
     times,
+    total,
 )
 from reconciliation.exchange.paper.wire import (
     CROSS_MARGIN,
     LEVERAGE,
     SETTLED_IN_CASH,
-    execution_type,
     ms_text,
-    sub_type,
 )
+from reconciliation.exchange.paper.wire_orders import execution_type, sub_type
 
 # A tenth and four thousandths keep every margin exact, so that rows add up to the balance.
 INITIAL_MARGIN_RATE = Decimal(1) / Decimal(LEVERAGE)
@@ -103,9 +103,9 @@ def position_row(view: AccountView, held: HeldPosition) -> Row:
 
 def balance_row(view: AccountView, now: datetime) -> Row:
     """Return every currency that is held, owed, frozen or used as margin, and their sum in USD."""
-    margin, unrealised = _by_settlement(view)
+    notional, unrealised = _by_settlement(view)
     frozen = _frozen_by_spot_orders(view)
-    currencies = sorted({*view.balances, *margin, *frozen})
+    currencies = sorted({*view.balances, *notional, *frozen})
     equity = {
         currency: view.balances.get(currency, ZERO) + unrealised.get(currency, ZERO)
         for currency in currencies
@@ -116,7 +116,7 @@ def balance_row(view: AccountView, now: datetime) -> Row:
     }
     at = ms_text(now)
     return {
-        "adjEq": plain(sum(worth.values(), ZERO)),
+        "adjEq": plain(total(worth.values())),
         "details": [
             _currency_row(
                 currency,
@@ -124,20 +124,20 @@ def balance_row(view: AccountView, now: datetime) -> Row:
                 cash=view.balances.get(currency, ZERO),
                 equity=equity[currency],
                 worth=worth[currency],
-                notional=margin.get(currency, ZERO),
+                notional=notional.get(currency, ZERO),
                 frozen=frozen.get(currency, ZERO),
             )
             for currency in currencies
         ],
-        "imr": plain(times(sum(margin.values(), ZERO), INITIAL_MARGIN_RATE)),
+        "imr": plain(times(total(notional.values()), INITIAL_MARGIN_RATE)),
         "isoEq": "0",
         "mgnRatio": "",
-        "mmr": plain(times(sum(margin.values(), ZERO), MAINTENANCE_MARGIN_RATE)),
-        "notionalUsd": plain(sum(margin.values(), ZERO)),
+        "mmr": plain(times(total(notional.values()), MAINTENANCE_MARGIN_RATE)),
+        "notionalUsd": plain(total(notional.values())),
         "ordFroz": "0",
-        "totalEq": plain(sum(worth.values(), ZERO)),
+        "totalEq": plain(total(worth.values())),
         "uTime": at,
-        "upl": plain(sum(unrealised.values(), ZERO)),
+        "upl": plain(total(unrealised.values())),
     }
 
 
@@ -145,7 +145,7 @@ def bill_row(view: AccountView, bill: Bill) -> Row:
     """Return one change of a balance: a fill, a funding payment or a transfer."""
     if isinstance(bill, PaperFill):
         return _fill_bill_row(view, bill)
-    row = _empty_bill_row(bill.transfer_id, ms_text(bill.at), bill.currency)
+    row = _empty_bill_row(bill.transfer_id, ms_text(bill.at), bill_currency(view, bill))
     deposit = bill.amount > ZERO
     return row | {
         "balChg": plain(bill.amount),
@@ -161,29 +161,36 @@ def bill_type(bill: Bill) -> str:
     return _BILL_TYPES[bill.kind] if isinstance(bill, PaperFill) else _TRANSFER_BILL
 
 
+def bill_currency(view: AccountView, bill: Bill) -> str:
+    """Return the currency whose balance a bill changes."""
+    if not isinstance(bill, PaperFill):
+        return bill.currency
+    instrument = view.instruments[bill.symbol]
+    return instrument.quote if instrument.is_swap else instrument.base
+
+
 def _fill_bill_row(view: AccountView, fill: PaperFill) -> Row:
     instrument = view.instruments[fill.symbol]
     order = view.orders_by_id.get(fill.exchange_order_id) if fill.exchange_order_id else None
     fee = ZERO if fill.fee is None else fill.fee
-    currency = instrument.quote if instrument.is_swap else instrument.base
+    currency = bill_currency(view, fill)
     traded = ZERO if instrument.is_swap else fill.quantity
-    change = traded if fill.side == "buy" else -traded
-    if fill.fee_currency in (currency, None):
-        change -= fee
+    gained = traded if fill.side == "buy" else traded.copy_negate()
+    charged = fee if fill.fee_currency in (currency, None) else ZERO
     funding = fill.kind == "funding"
     row = _empty_bill_row(fill.fill_id, ms_text(fill.executed_at), currency)
     return row | {
-        "balChg": plain(change),
+        "balChg": plain(total((gained, charged.copy_negate()))),
         "clOrdId": fill.client_order_id or "",
         "execType": execution_type(fill, order),
-        "fee": "0" if funding else plain(-fee),
+        "fee": "0" if funding else plain(fee.copy_negate()),
         "fillTime": ms_text(fill.executed_at),
         "instId": instrument_id(instrument),
         "instType": instrument_type(instrument),
         "mgnMode": CROSS_MARGIN if instrument.is_swap else SETTLED_IN_CASH,
         "ordId": fill.exchange_order_id or "",
         # A funding payment is profit or loss, and no fee.
-        "pnl": plain(-fee) if funding else "0",
+        "pnl": plain(fee.copy_negate()) if funding else "0",
         "px": plain(fill.price),
         "subType": _funding_sub_type(fee) if funding else sub_type(fill),
         "sz": size(f"fill {fill.fill_id}", instrument, fill.quantity),

@@ -1,0 +1,170 @@
+"""Exchange accounts and profiles: who trades where, and what they have at hand."""
+
+from collections.abc import Iterable
+
+from django.contrib import admin
+
+from reconciliation.admin import columns as col
+from reconciliation.admin import display, tables
+from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.links import anchor, changelist_url, link
+from reconciliation.admin.page import Block, Facts, Grid, Section
+from reconciliation.admin.search import by_text
+from reconciliation.enums import MismatchStatus
+from reconciliation.models import (
+    ExchangeAccount,
+    Fill,
+    FillCoverage,
+    Mismatch,
+    Order,
+    Position,
+    Profile,
+    ProfileLease,
+    Run,
+    Trade,
+)
+
+SET_BY_COMMAND = (
+    "Read-only here: accounts and profiles are set by a management command on the server, which "
+    "records the audit event that every change needs."
+)
+
+
+@admin.register(ExchangeAccount)
+class ExchangeAccountAdmin(ReadOnlyAdmin[ExchangeAccount]):
+    note = SET_BY_COMMAND
+    empty_text = "No exchange account is set up yet, so nothing is reconciled."
+    list_display = (
+        col.text("Name", "name"),
+        col.text("Exchange", "exchange_id"),
+        col.text("Position mode", "position_mode"),
+        col.yes_no("Enabled", "enabled"),
+        col.moment("Created", "created_at"),
+    )
+    list_filter = ("enabled",)
+    list_defer = ("options",)
+    ordering = ("name",)
+    search_by = (by_text("name"),)
+    search_help_text = "The whole name of an account."
+
+    def sections(self, obj: ExchangeAccount) -> Iterable[Section]:
+        here = {"account__id__exact": obj.pk}
+        yield Facts(
+            title="Exchange account",
+            rows=[
+                ("Name", display.text(obj.name)),
+                ("Exchange", display.text(obj.exchange_id)),
+                ("Position mode", display.text(obj.position_mode)),
+                ("Enabled", display.yes_no(obj.enabled)),
+                (
+                    "API keys",
+                    f"never in the database; the environment holds {obj.credential_prefix}_API_KEY,"
+                    f" {obj.credential_prefix}_SECRET and {obj.credential_prefix}_PASSWORD",
+                ),
+                ("Created", display.moment(obj.created_at)),
+                ("Orders", anchor(changelist_url(Order, here), "orders of this account")),
+                ("Fills", anchor(changelist_url(Fill, here), "fills of this account")),
+                ("Coverage", anchor(changelist_url(FillCoverage, here), "which fills are known")),
+            ],
+        )
+        yield Grid(
+            title="Profiles",
+            queryset=Profile.objects.filter(account=obj).order_by("name"),
+            columns=PROFILE_COLUMNS,
+            order="first",
+            url=changelist_url(Profile, here),
+            empty="No profile trades on this account.",
+        )
+        yield tables.runs(
+            Run.objects.filter(account=obj),
+            title="Latest runs",
+            lookups=here,
+            empty="No job has run on this account yet.",
+        )
+        yield tables.mismatches(
+            Mismatch.objects.filter(account=obj, status=MismatchStatus.OPEN),
+            title="Open mismatches",
+            lookups=here | {"status__exact": MismatchStatus.OPEN.value},
+            empty="No mismatch is open. That is proven only as far as its latest runs succeeded.",
+        )
+        yield Block.of(title="Options", text=display.pretty_json(obj.options))
+        yield tables.audit_events_of(obj)
+
+
+PROFILE_COLUMNS = (
+    col.itself("Profile"),
+    col.text("Sub tag", "sub_tag"),
+    col.amount("Allocated capital (USD)", "allocated_capital_usd"),
+    col.yes_no("Enabled", "enabled"),
+)
+
+
+@admin.register(Profile)
+class ProfileAdmin(ReadOnlyAdmin[Profile]):
+    note = SET_BY_COMMAND
+    empty_text = "No profile is set up yet: every order and fill would belong to nobody."
+    list_display = (
+        col.text("Name", "name"),
+        col.link("Account", "account"),
+        col.text("Sub tag", "sub_tag"),
+        col.amount("Allocated capital (USD)", "allocated_capital_usd"),
+        col.yes_no("Enabled", "enabled"),
+        col.moment("Created", "created_at"),
+    )
+    list_filter = ("enabled", "account")
+    list_select_related = ("account",)
+    object_related = ("account", "lease")
+    ordering = ("name",)
+    search_by = (by_text("name"), by_text("sub_tag"))
+    search_help_text = "The whole name or sub tag of a profile."
+
+    def sections(self, obj: Profile) -> Iterable[Section]:
+        here = {"profile__id__exact": obj.pk}
+        yield Facts(
+            title="Profile",
+            rows=[
+                ("Name", display.text(obj.name)),
+                ("Account", link(obj.account)),
+                ("Sub tag", display.text(obj.sub_tag)),
+                ("Allocated capital", f"{display.amount(obj.allocated_capital_usd)} USD"),
+                ("Enabled", display.yes_no(obj.enabled)),
+                ("Created", display.moment(obj.created_at)),
+                ("Reconciliation lock", link(_lease(obj))),
+            ],
+        )
+        yield Grid(
+            title="Positions",
+            queryset=Position.objects.filter(profile=obj).order_by("symbol", "direction"),
+            columns=(
+                col.itself("Position"),
+                col.signed("Quantity", "quantity"),
+                col.amount("Entry price", "entry_price"),
+                col.moment("Updated", "updated_at"),
+            ),
+            order="first",
+            url=changelist_url(Position, here),
+            empty="This profile has no position row.",
+        )
+        yield tables.trades(
+            Trade.objects.filter(profile=obj),
+            title="Latest trades",
+            lookups=here,
+            empty="This profile has no trade.",
+        )
+        yield tables.orders(
+            Order.objects.filter(profile=obj),
+            title="Latest orders",
+            lookups=here,
+            empty="This profile has no order.",
+        )
+        yield tables.mismatches(
+            Mismatch.objects.filter(profile=obj, status=MismatchStatus.OPEN),
+            title="Open mismatches",
+            lookups=here | {"status__exact": MismatchStatus.OPEN.value},
+            empty="No mismatch of this profile is open.",
+        )
+        yield tables.audit_events_of(obj)
+
+
+def _lease(profile: Profile) -> ProfileLease | None:
+    return getattr(profile, "lease", None)

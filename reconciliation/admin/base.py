@@ -1,0 +1,187 @@
+"""The base of every page: look, follow links, write nothing.
+
+Rows are written by the cycles and the handlers, each write with its audit event in the same
+transaction. So nobody may add, change or delete a row here, a superuser neither, and an object
+page has no form at all.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from django.contrib import admin
+from django.contrib.admin.options import ShowFacets
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.text import capfirst
+
+from reconciliation.admin.links import changelist_url, label, link
+from reconciliation.admin.objects import audit_trail_of
+from reconciliation.admin.page import Grid, Section
+from reconciliation.admin.paginator import CappedPaginator
+from reconciliation.admin.search import Lookup, matching
+from reconciliation.models import AuditEvent
+
+M = TypeVar("M", bound=Model)
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin
+else:
+
+    class _ModelAdmin(admin.ModelAdmin):
+        """Django's ModelAdmin, which the stubs know as generic and Python does not."""
+
+        def __class_getitem__(cls, _types: object) -> type:
+            return cls
+
+
+class ReadOnlyAdmin(_ModelAdmin[M]):
+    """A list and an object page of a model that the admin never writes."""
+
+    actions = None
+    change_list_template = "admin/reconciliation/change_list.html"
+    list_max_show_all = 50
+    list_per_page = 50
+    ordering: ClassVar[tuple[str, ...]] = ("-id",)
+    paginator = CappedPaginator
+    show_facets = ShowFacets.NEVER
+    show_full_result_count = False
+
+    note = ""
+    """Who writes these rows, and what they mean: on top of the list and of each page."""
+    empty_text = ""
+    """What it means that there is no row at all."""
+    search_by: Sequence[Lookup] = ()
+    narrowed_by: Mapping[str, type[Model] | None] = {}
+    """Lookups that links to the list may use, beside its filters, with the model they name."""
+    list_defer: Sequence[str] = ()
+    """Large columns that a list does not show."""
+    object_related: Sequence[str] = ()
+    """What an object page joins."""
+
+    def sections(self, obj: M) -> Iterable[Section]:
+        """Return what the page of a row shows, in order."""
+        raise NotImplementedError
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def rows(self) -> QuerySet[M]:
+        """Return every row, with what both the list and the object page compute in SQL."""
+        return self.model._default_manager.all()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        return self.rows().defer(*self.list_defer).order_by(*self.get_ordering(request))
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return what makes Django show the search box; `search_by` says what it searches."""
+        return ("pk",) if self.search_by else ()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        term = search_term.strip()
+        return (matching(queryset, term, self.search_by) if term else queryset), False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Allow what is declared: any other condition could scan the table."""
+        return lookup in self.narrowed_by or lookup.split("__")[0] in self._filter_names()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(
+            request,
+            {
+                "title": capfirst(str(self.opts.verbose_name_plural)),
+                "note": self.note,
+                "empty_text": self.empty_text,
+                "narrowings": self._narrowings(request),
+                **(extra_context or {}),
+            },
+        )
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show one row and what it leads to."""
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
+            raise PermissionDenied
+        obj = self._load(unquote(object_id))
+        return TemplateResponse(
+            request,
+            "admin/reconciliation/object.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": f"{capfirst(str(self.opts.verbose_name))} {label(obj)}",
+                "label": label(obj),
+                "note": self.note,
+                "opts": self.opts,
+                "original": obj,
+                "sections": [
+                    section.load() if isinstance(section, Grid) else section
+                    for section in self.sections(obj)
+                    if not isinstance(section, Grid) or may_view(request, section.model)
+                ],
+                **(extra_context or {}),
+            },
+        )
+
+    def history_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Lead to the audit trail: Django's own log of edits stays empty, for there are none."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        trail = audit_trail_of(self._load(unquote(object_id)))
+        return HttpResponseRedirect(changelist_url(AuditEvent, trail))
+
+    def _load(self, pk: str) -> M:
+        try:
+            return self.rows().select_related(*self.object_related).get(pk=pk)
+        except (ObjectDoesNotExist, ValidationError, ValueError):
+            raise Http404(f"There is no {self.opts.verbose_name} {pk}.") from None
+
+    def _filter_names(self) -> set[str]:
+        names = set()
+        for item in self.list_filter:
+            if isinstance(item, type):
+                names.add(str(getattr(item, "parameter_name", "")))
+            else:
+                names.add(str(item[0] if isinstance(item, tuple | list) else item))
+        return names
+
+    def _narrowings(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Return what a followed link has narrowed the list to, in words."""
+        narrowings = []
+        for lookup, model in self.narrowed_by.items():
+            value = request.GET.get(lookup)
+            if value is None:
+                continue
+            words = lookup.removesuffix("__exact").removesuffix("__id").replace("__", " ")
+            row = None
+            if model is not None and value.isascii() and value.isdigit():
+                row = model._default_manager.filter(pk=int(value)).first()
+            narrowings.append((words.replace("_", " "), value if row is None else link(row)))
+        return narrowings
+
+
+def may_view(request: HttpRequest, model: type[Model]) -> bool:
+    """Return whether the user may see rows of a model, on whatever page they are."""
+    name = f"{model._meta.app_label}.view_{model._meta.model_name}"
+    return request.user.has_perm(name)

@@ -1,0 +1,72 @@
+"""Links from row to row: the url and the words of each object of the portal."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.admin.utils import quote
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.html import format_html
+
+from reconciliation.admin.display import NOTHING, visible
+from reconciliation.models import (
+    AuditEvent,
+    FillAllocation,
+    FillCoverage,
+    Mismatch,
+    MismatchSighting,
+    Position,
+    ProfileLease,
+    Run,
+    TradeHistory,
+)
+
+# What a link says where a row has no name of its own. None of them reads another row.
+_LABELS: Mapping[type[Model], Callable[[Any], str]] = {
+    AuditEvent: lambda event: f"event {event.sequence}",
+    FillAllocation: lambda allocation: f"allocation {allocation.pk}",
+    FillCoverage: lambda coverage: f"coverage {coverage.pk}",
+    Mismatch: lambda mismatch: f"mismatch {mismatch.pk}",
+    MismatchSighting: lambda sighting: f"sighting {sighting.pk}",
+    Position: lambda position: f"{position.symbol} {position.direction}",
+    ProfileLease: lambda lease: f"lease {lease.pk}",
+    Run: lambda run: f"run {run.pk}",
+    TradeHistory: lambda row: f"{row.kind} {row.pk}",
+}
+
+
+def label(obj: Model) -> str:
+    """Return the words that name a row, harmless to show."""
+    words = _LABELS.get(type(obj), str)(obj)
+    return visible(words) or f"{obj._meta.verbose_name} {obj.pk}"
+
+
+def object_url(model: type[Model], pk: object) -> str:
+    """Return the address of the page of one row."""
+    return reverse(_view_name(model, "change"), args=[quote(str(pk))])
+
+
+def changelist_url(model: type[Model], lookups: Mapping[str, object] | None = None) -> str:
+    """Return the address of a list, narrowed by lookups that its admin declares."""
+    url = reverse(_view_name(model, "changelist"))
+    return f"{url}?{urlencode(lookups)}" if lookups else url
+
+
+def link(obj: Model | None) -> str:
+    """Return a link to the page of a row, or a dash for no row."""
+    return NOTHING if obj is None else link_to(type(obj), obj.pk, label(obj))
+
+
+def link_to(model: type[Model], pk: object, words: str) -> str:
+    """Return a link to the page of a row that need not be at hand."""
+    return anchor(object_url(model, pk), words)
+
+
+def anchor(url: str, words: str) -> str:
+    """Return a link; address and words are escaped."""
+    return format_html('<a href="{}">{}</a>', url, words)
+
+
+def _view_name(model: type[Model], view: str) -> str:
+    return f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}"

@@ -1,0 +1,135 @@
+"""Mismatches: the two sides of each difference, and how often it was seen."""
+
+from collections.abc import Iterable
+
+from django.contrib import admin
+
+from reconciliation.admin import columns as col
+from reconciliation.admin import display, tables
+from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.filters import WordFilter
+from reconciliation.admin.links import link
+from reconciliation.admin.page import Block, Facts, Section
+from reconciliation.admin.search import by_account_and_text, by_number, through
+from reconciliation.admin.sides import compare_sides
+from reconciliation.models import Mismatch, MismatchSighting, Order, Run, Trade
+
+
+@admin.register(Mismatch)
+class MismatchAdmin(ReadOnlyAdmin[Mismatch]):
+    note = (
+        "Read-only: differences between the database and an exchange. Drift is exchange − "
+        "database, in base units; a dash means that it is unknown or no quantity."
+    )
+    empty_text = (
+        "No mismatch is recorded. The books are proven clean only as far as the latest run of "
+        "each account succeeded with COMPLETE coverage."
+    )
+    list_display = (
+        col.text("Status", "status"),
+        col.text("Kind", "kind"),
+        col.link("Profile", "profile"),
+        col.text("Symbol", "symbol"),
+        col.link("Trade", "trade"),
+        col.link("Order", "order"),
+        col.signed("Drift", "drift"),
+        col.moment("Opened", "opened_at"),
+        col.moment("Closed", "closed_at"),
+        col.text("Sightings", "sighting.count"),
+        tables.RESOLUTION,
+    )
+    list_defer = ("database_side", "exchange_side")
+    list_display_links = (list_display[1],)
+    list_filter = (("status", WordFilter), ("kind", WordFilter), "account", "profile")
+    list_select_related = ("profile", "trade", "order", "sighting")
+    narrowed_by = {
+        "order__id__exact": Order,
+        "trade__id__exact": Trade,
+        "first_run__id__exact": Run,
+        "sighting__last_run__id__exact": Run,
+    }
+    object_related = ("account", "profile", "trade", "order", "first_run", "sighting__last_run")
+    search_by = (
+        through("trade", Trade, by_account_and_text("trade_id")),
+        through(
+            "order",
+            Order,
+            by_account_and_text("client_order_id"),
+            by_account_and_text("exchange_order_id"),
+        ),
+        by_number(),
+    )
+    search_help_text = (
+        "A whole trade id, client order id or exchange order id, or the number of a mismatch."
+    )
+
+    def sections(self, obj: Mismatch) -> Iterable[Section]:
+        sighting: MismatchSighting | None = getattr(obj, "sighting", None)
+        yield Facts(
+            title="Mismatch",
+            rows=[
+                ("Status", display.text(obj.status)),
+                ("Kind", display.text(obj.kind)),
+                ("Symbol", display.text(obj.symbol)),
+                ("Drift (exchange − database)", display.signed(obj.drift)),
+                ("Profile", link(obj.profile) if obj.profile else "belongs to no profile"),
+                ("Account", link(obj.account)),
+                ("Trade", link(obj.trade)),
+                ("Order", link(obj.order)),
+                ("First seen by", link(obj.first_run)),
+                *_sightings(sighting),
+                ("Opened", display.moment(obj.opened_at)),
+                ("Closed", display.moment(obj.closed_at)),
+                ("Resolution", display.text(obj.resolution)),
+                ("Key", display.text(obj.key)),
+                ("Evidence hash", display.text(obj.evidence_hash)),
+            ],
+        )
+        yield compare_sides(obj.database_side, obj.exchange_side)
+        yield Block.of(title="Database side", text=display.pretty_json(obj.database_side))
+        yield Block.of(title="Exchange side", text=display.pretty_json(obj.exchange_side))
+        yield tables.audit_events_of(obj)
+        if obj.order is not None:
+            yield tables.audit_events_of(obj.order, title="Audit events of its order")
+        if obj.trade is not None:
+            yield tables.audit_events_of(obj.trade, title="Audit events of its trade")
+
+
+def _sightings(sighting: MismatchSighting | None) -> list[tuple[str, str]]:
+    if sighting is None:
+        return [("Sightings", display.NOTHING)]
+    return [
+        ("Last seen by", link(sighting.last_run)),
+        ("Last seen", display.moment(sighting.last_seen_at)),
+        ("Sightings", str(sighting.count)),
+        ("Look-ups that found no such order", str(sighting.not_found_count)),
+    ]
+
+
+@admin.register(MismatchSighting)
+class MismatchSightingAdmin(ReadOnlyAdmin[MismatchSighting]):
+    note = "Read-only: how often, and when last, a run saw each mismatch."
+    empty_text = "No mismatch has been seen."
+    list_display = (
+        col.Column("Sighting", lambda row: str(row.pk)),
+        col.link("Mismatch", "mismatch"),
+        col.text("Kind", "mismatch.kind"),
+        col.text("Status", "mismatch.status"),
+        col.text("Sightings", "count"),
+        col.text("Not found", "not_found_count"),
+        col.link("Last seen by", "last_run"),
+        col.moment("Last seen", "last_seen_at"),
+    )
+    list_select_related = ("mismatch", "last_run")
+    object_related = ("mismatch", "last_run")
+
+    def sections(self, obj: MismatchSighting) -> Iterable[Section]:
+        yield Facts(
+            title="Sightings",
+            rows=[
+                ("Mismatch", link(obj.mismatch)),
+                ("Kind", display.text(obj.mismatch.kind)),
+                ("Status", display.text(obj.mismatch.status)),
+                *_sightings(obj),
+            ],
+        )

@@ -1,0 +1,42 @@
+"""From an audit event's words for an object to the object, and from an object to its trail.
+
+Handlers name an object by the word and the key below; both stay as they are for ever, because
+they are sealed into the chain.
+"""
+
+from collections.abc import Mapping
+
+from django.db.models import Model
+
+from reconciliation import models
+
+_WORDS: Mapping[type[Model], str] = {
+    models.ExchangeAccount: "account",
+    models.Fill: "fill",
+    models.FillAllocation: "allocation",
+    models.FillCoverage: "coverage",
+    models.Mismatch: "mismatch",
+    models.Order: "order",
+    models.Position: "position",
+    models.Profile: "profile",
+    models.ProfileLease: "lease",
+    models.Run: "run",
+    models.Trade: "trade",
+    models.TradeHistory: "history",
+}
+_MODELS = {word: model for model, word in _WORDS.items()}
+
+
+def audit_word(model: type[Model]) -> str:
+    """Return the `object_type` of a model's rows in the audit trail."""
+    return _WORDS.get(model, str(model._meta.model_name))
+
+
+def audit_trail_of(obj: Model) -> dict[str, object]:
+    """Return the lookups that find the audit events of a row."""
+    return {"object_type__exact": audit_word(type(obj)), "object_id__exact": str(obj.pk)}
+
+
+def audited_model(object_type: str, object_id: str) -> type[Model] | None:
+    """Return the model of an event's object, None where no page shows it."""
+    return _MODELS.get(object_type) if object_id.isascii() and object_id.isdigit() else None

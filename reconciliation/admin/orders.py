@@ -1,0 +1,129 @@
+"""Orders, with what the trading system delivered beside what is held to be true."""
+
+from collections.abc import Iterable
+
+from django.contrib import admin
+
+from reconciliation.admin import columns as col
+from reconciliation.admin import display, tables
+from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.delivered import Delivered, compare, owed
+from reconciliation.admin.filters import WordFilter
+from reconciliation.admin.links import link
+from reconciliation.admin.page import Facts, Section
+from reconciliation.admin.reads import fills_of_order
+from reconciliation.admin.search import by_account_and_text, through
+from reconciliation.models import Mismatch, Order, Trade, TradeHistory
+
+
+def delivered_fields(order: Order) -> list[Delivered]:
+    """Return the fields that the trading system delivers of an order."""
+    return [
+        Delivered("Status", order.status, order.delivered_status),
+        Delivered("Quantity", order.quantity, order.delivered_quantity),
+        Delivered("Price", order.price, order.delivered_price),
+        Delivered("Filled quantity", order.filled_quantity, order.delivered_filled_quantity),
+        Delivered("Average price", order.average_price, order.delivered_average_price),
+    ]
+
+
+def _owed(order: Order) -> str:
+    return owed(delivered_fields(order))
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin[Order]):
+    note = (
+        "Read-only: the trading system delivers orders and reconciliation corrects them. The "
+        "columns hold what the portal holds to be true."
+    )
+    empty_text = (
+        "No order is recorded: the trading system has delivered none, and none was adopted from "
+        "the exchange."
+    )
+    list_display = (
+        col.Column("Order", lambda order: display.text(str(order))),
+        col.text("Exchange order id", "exchange_order_id"),
+        col.text("Status", "status"),
+        col.text("Purpose", "purpose"),
+        col.link("Profile", "profile"),
+        col.text("Symbol", "symbol"),
+        col.text("Side", "side"),
+        col.amount("Quantity", "quantity"),
+        col.amount("Filled", "filled_quantity"),
+        col.amount("Average price", "average_price"),
+        col.link("Trade", "trade"),
+        col.Column("Correction owed", _owed),
+        col.moment("Placed", "created_at", ordering="created_at"),
+    )
+    list_filter = (
+        ("status", WordFilter),
+        ("purpose", WordFilter),
+        ("side", WordFilter),
+        ("origin", WordFilter),
+        ("order_class", WordFilter),
+        "account",
+        "profile",
+    )
+    list_select_related = ("profile", "trade")
+    narrowed_by = {"trade__id__exact": Trade}
+    object_related = ("account", "profile", "trade")
+    search_by = (
+        by_account_and_text("client_order_id"),
+        by_account_and_text("exchange_order_id"),
+        through("trade", Trade, by_account_and_text("trade_id")),
+    )
+    search_help_text = "A whole client order id, exchange order id or trade id."
+
+    def sections(self, obj: Order) -> Iterable[Section]:
+        here = {"order__id__exact": obj.pk}
+        yield from compare(
+            delivered_fields(obj),
+            delivered_at=obj.delivered_at,
+            undelivered=(
+                f"The trading system has not delivered this order; it is known from {obj.origin}."
+            ),
+        )
+        yield Facts(
+            title="Order",
+            rows=[
+                ("Client order id", display.text(obj.client_order_id)),
+                ("Exchange order id", display.text(obj.exchange_order_id)),
+                ("Trade", link(obj.trade)),
+                ("Profile", link(obj.profile)),
+                ("Account", link(obj.account)),
+                ("Purpose", display.text(obj.purpose)),
+                ("Symbol", display.text(obj.symbol)),
+                ("Side", display.text(obj.side)),
+                ("Position side", display.text(obj.position_side)),
+                ("Type", display.text(obj.type)),
+                ("Class", display.text(obj.order_class)),
+                ("Sub tag", display.text(obj.sub_tag)),
+                ("First known from", display.text(obj.origin)),
+                ("Reason of its end", display.text(obj.end_reason)),
+                ("Placed", display.moment(obj.created_at)),
+                ("Last activity", display.moment(obj.last_activity_at)),
+                ("Version", str(obj.version)),
+            ],
+        )
+        yield tables.fills(
+            fills_of_order(obj),
+            title="Fills of this order",
+            lookups={"of_order": obj.pk},
+            empty="No fill with one of this order's ids has been read.",
+        )
+        yield tables.history(
+            TradeHistory.objects.filter(order=obj),
+            title="History rows of this order",
+            lookups=here,
+            empty="Nothing is booked for this order.",
+        )
+        yield tables.mismatches(
+            Mismatch.objects.filter(order=obj),
+            title="Mismatches of this order",
+            lookups=here,
+            empty="No mismatch names this order.",
+        )
+        yield tables.audit_events_of(obj)
+        if obj.trade is not None:
+            yield tables.audit_events_of(obj.trade, title="Audit events of its trade")

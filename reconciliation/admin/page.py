@@ -1,0 +1,102 @@
+"""What an object page is made of: notices, facts, tables, blocks of text. None has a form."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from django.db.models import Model, QuerySet
+from django.utils.html import format_html
+
+from reconciliation.admin import display
+from reconciliation.admin.columns import Column
+from reconciliation.admin.links import anchor
+
+ROWS_PER_TABLE = 20
+DIFFERS = format_html("<strong>{}</strong>", "differs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A sentence that has to be read first. `level` is a colour; the sentence stands without."""
+
+    template: ClassVar = "admin/reconciliation/sections/notice.html"
+    level: Literal["success", "warning", "error"]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Names and values."""
+
+    template: ClassVar = "admin/reconciliation/sections/facts.html"
+    title: str
+    rows: Sequence[tuple[str, str]]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows of cells. `empty` is what stands in place of no rows."""
+
+    template: ClassVar = "admin/reconciliation/sections/table.html"
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    empty: str = ""
+    note: str = ""
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A text on several lines, as it is."""
+
+    template: ClassVar = "admin/reconciliation/sections/block.html"
+    title: str
+    text: str
+    note: str = ""
+
+    @classmethod
+    def of(cls, *, title: str, text: str, note: str = "") -> "Block":
+        """Return a block of foreign text: made visible, cut where it is too long."""
+        shown, cut = display.block(text)
+        return cls(title=title, text=shown, note=" ".join(part for part in (note, cut) if part))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table of related rows, read when the page is built, if the user may see such rows.
+
+    `queryset` is ordered and has joined what the columns follow; `order` says that order in words;
+    `url` leads to the full list.
+    """
+
+    title: str
+    queryset: QuerySet[Any]
+    columns: Sequence[Column]
+    order: str
+    url: str
+    empty: str
+
+    @property
+    def model(self) -> type[Model]:
+        return self.queryset.model
+
+    def load(self) -> Table:
+        """Read the rows: one query, one row more than is shown tells whether there are others."""
+        found = list(self.queryset[: ROWS_PER_TABLE + 1])
+        note, words = "", "Open as a list"
+        if len(found) > ROWS_PER_TABLE:
+            note = f"The {self.order} {ROWS_PER_TABLE} are shown; there are more."
+            words = "Open all of them as a list"
+        return Table(
+            title=self.title,
+            headings=[column.title for column in self.columns],
+            rows=[[column(row) for column in self.columns] for row in found[:ROWS_PER_TABLE]],
+            empty=self.empty,
+            note=note,
+            more=anchor(self.url, words) if found else "",
+        )
+
+
+Section = Notice | Facts | Table | Block | Grid

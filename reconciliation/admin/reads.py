@@ -1,0 +1,61 @@
+"""Reads that more than one page needs: what belongs together without a foreign key."""
+
+from decimal import Decimal
+
+from django.db.models import Q, QuerySet
+
+from reconciliation.domain.amounts import total
+from reconciliation.enums import Direction
+from reconciliation.models import Fill, Order, Trade
+
+
+def fills_of_order(order: Order, fills: QuerySet[Fill] | None = None) -> QuerySet[Fill]:
+    """Return the fills that carry one of the order's ids.
+
+    An exchange's order id is unique within a symbol; a client order id keeps its fills when the
+    order was replaced under it. Each half of the condition names the account, so that each can
+    use its own index.
+    """
+    condition = Q(pk__in=[])
+    if order.exchange_order_id is not None:
+        condition |= Q(
+            account=order.account_id,
+            exchange_order_id=order.exchange_order_id,
+            symbol=order.symbol,
+        )
+    if order.client_order_id is not None:
+        condition |= Q(account=order.account_id, client_order_id=order.client_order_id)
+    return (Fill.objects.all() if fills is None else fills).filter(condition)
+
+
+def orders_of_fill(fill: Fill) -> QuerySet[Order]:
+    """Return the orders that a fill's ids name; none where it carries no known id."""
+    condition = Q(pk__in=[])
+    if fill.exchange_order_id is not None:
+        condition |= Q(
+            account=fill.account_id, symbol=fill.symbol, exchange_order_id=fill.exchange_order_id
+        )
+    if fill.client_order_id is not None:
+        condition |= Q(account=fill.account_id, client_order_id=fill.client_order_id)
+    return Order.objects.filter(condition)
+
+
+def open_quantity(trade: Trade) -> Decimal:
+    """Return the virtual open quantity of a trade, negative for a short."""
+    entered, left = trade.entry_quantity, trade.exit_quantity
+    if trade.direction == Direction.SHORT:
+        return total([left, entered.copy_negate()])
+    return total([entered, left.copy_negate()])
+
+
+def by_direction(direction: str, quantity: Decimal | None) -> Decimal | None:
+    """Return a delivered quantity with the sign of its direction, whichever sign it came with."""
+    if quantity is None:
+        return None
+    size = quantity.copy_abs()
+    return total([size.copy_negate() if direction == Direction.SHORT else size])
+
+
+def unbooked_quantity(fill: Fill) -> Decimal:
+    """Return what no history row has consumed of a fill."""
+    return total([fill.quantity, fill.allocated_quantity.copy_negate()])

@@ -1,0 +1,181 @@
+"""Runs of the jobs: what each read, what it could not read, and what it found and wrote."""
+
+from collections.abc import Iterable
+
+from django.contrib import admin
+
+from reconciliation.admin import columns as col
+from reconciliation.admin import display, tables
+from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.filters import WordFilter
+from reconciliation.admin.links import link
+from reconciliation.admin.page import Block, Facts, Notice, Section, Table
+from reconciliation.admin.search import by_number, by_uuid
+from reconciliation.enums import Coverage, RunStatus
+from reconciliation.models import Fill, Mismatch, Run, TradeHistory
+
+ROW_ERRORS_SHOWN = 50
+_PARTS = {"open_orders": "open orders", "fills": "fills", "positions": "positions"}
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin[Run]):
+    note = (
+        "Read-only: one execution of one job on one account, recorded whatever its outcome. What "
+        "a run could not read is UNKNOWN and leads to no correction."
+    )
+    empty_text = "No job has run yet: nothing has been compared with an exchange."
+    list_display = (
+        col.moment("Started", "started_at", ordering="started_at"),
+        col.Column("Run", lambda run: str(run.pk)),
+        col.link("Account", "account"),
+        col.text("Kind", "kind"),
+        col.text("Status", "status"),
+        col.text("Coverage", "coverage"),
+        tables.RUN_DURATION,
+        col.Column("Counts", lambda run: display.pairs(run.counts)),
+        tables.RUN_ERROR,
+    )
+    list_defer = ("step_ms", "row_errors", "unread", "skipped_profiles")
+    list_filter = (
+        ("status", WordFilter),
+        ("kind", WordFilter),
+        ("coverage", WordFilter),
+        "account",
+    )
+    list_select_related = ("account",)
+    object_related = ("account",)
+    ordering = ("-started_at", "-id")
+    search_by = (by_number(), by_uuid("claim_token"))
+    search_help_text = "The number of a run, or its whole claim token."
+
+    def sections(self, obj: Run) -> Iterable[Section]:
+        yield verdict(obj)
+        yield Facts(
+            title="Run",
+            rows=[
+                ("Account", link(obj.account)),
+                ("Kind", display.text(obj.kind)),
+                ("Status", display.text(obj.status)),
+                ("Coverage", display.text(obj.coverage)),
+                ("Started", display.moment(obj.started_at)),
+                ("Finished", display.moment(obj.finished_at)),
+                ("Duration", display.duration(obj.started_at, obj.finished_at)),
+                ("Exchange as of", display.moment(obj.as_of)),
+                ("Claim expires", display.moment(obj.claim_expires_at)),
+                ("Claim token", str(obj.claim_token)),
+                ("Time spent (ms)", display.pairs(obj.step_ms)),
+            ],
+        )
+        if obj.error:
+            yield Block.of(title="Error", text=obj.error)
+        if obj.unread:
+            yield Table(
+                title="Not read",
+                headings=["Part of the exchange", "Why"],
+                rows=[
+                    [part_in_words(part), display.inline_json(reason)]
+                    for part, reason in obj.unread.items()
+                ],
+                note="These parts are UNKNOWN: nothing was corrected because of them.",
+            )
+        if obj.row_errors:
+            yield _row_errors(obj.row_errors)
+        if obj.skipped_profiles:
+            yield Table(
+                title="Skipped profiles",
+                headings=["Profile"],
+                rows=[[display.inline_json(profile)] for profile in obj.skipped_profiles],
+                note="Another holder had their reconciliation lock.",
+            )
+        yield Table(
+            title="Counts",
+            headings=["What", "Number"],
+            rows=[
+                [display.text(name), display.inline_json(count)]
+                for name, count in obj.counts.items()
+            ],
+            empty="This run has counted nothing.",
+        )
+        yield tables.mismatches(
+            Mismatch.objects.filter(first_run=obj),
+            title="Mismatches first seen by this run",
+            lookups={"first_run__id__exact": obj.pk},
+            empty="This run saw no new mismatch.",
+        )
+        yield tables.mismatches(
+            Mismatch.objects.filter(sighting__last_run=obj),
+            title="Mismatches last seen by this run",
+            lookups={"sighting__last_run__id__exact": obj.pk},
+            empty="No mismatch was seen by this run and not again since.",
+        )
+        yield tables.history(
+            TradeHistory.objects.filter(run=obj),
+            title="History rows written by this run",
+            lookups={"run__id__exact": obj.pk},
+            empty="This run has booked nothing.",
+        )
+        yield tables.fills(
+            Fill.objects.filter(run=obj).defer("raw"),
+            title="Fills first read by this run",
+            lookups={"run__id__exact": obj.pk},
+            empty="This run read no fill that was not known before.",
+        )
+        yield tables.audit_events_of_run(obj)
+
+
+def verdict(run: Run) -> Notice:
+    """Return in one sentence or two how a run ended."""
+    unread = ", ".join(
+        f"{part_in_words(part)} ({display.inline_json(reason)})"
+        for part, reason in run.unread.items()
+    )
+    not_read = f" Not read: {unread}." if unread else ""
+    match run.status:
+        case RunStatus.RUNNING:
+            return Notice(level="warning", sentence="This run has not finished.")
+        case RunStatus.FAILED:
+            reason = display.first_line(run.error, 300) if run.error else "no reason was recorded"
+            return Notice(level="error", sentence=f"This run failed: {reason}.{not_read}")
+        case RunStatus.PARTIAL:
+            return Notice(
+                level="warning",
+                sentence=f"This run did only a part of its work.{not_read}",
+            )
+        case RunStatus.SKIPPED_LOCKED:
+            return Notice(
+                level="warning",
+                sentence=(
+                    "This run was skipped: another holder had the reconciliation lock of every "
+                    "profile. Nothing was judged."
+                ),
+            )
+    if run.coverage == Coverage.COMPLETE:
+        return Notice(
+            level="success",
+            sentence="This run succeeded and read everything that its job needs.",
+        )
+    return Notice(
+        level="warning",
+        sentence=f"This run succeeded with {run.coverage} coverage of the exchange.{not_read}",
+    )
+
+
+def part_in_words(part: str) -> str:
+    """Return the name of a part of a snapshot as words: `open_orders.oco` → open orders (oco)."""
+    subject, _, detail = part.partition(".")
+    words = _PARTS.get(subject, display.visible(subject))
+    return f"{words} ({display.visible(detail)})" if detail else words
+
+
+def _row_errors(errors: list[object]) -> Table:
+    hidden = len(errors) - ROW_ERRORS_SHOWN
+    return Table(
+        title="Rows that failed",
+        headings=["What failed, and why"],
+        rows=[
+            [display.pairs(error) if isinstance(error, dict) else display.inline_json(error)]
+            for error in errors[:ROW_ERRORS_SHOWN]
+        ],
+        note=f"{ROW_ERRORS_SHOWN} are shown; there are {hidden} more." if hidden > 0 else "",
+    )

@@ -1,0 +1,90 @@
+"""Two sides of a JSON record, field by field, each difference marked in words."""
+
+from collections.abc import Iterator, Mapping
+
+from reconciliation.admin import display
+from reconciliation.admin.page import DIFFERS, Table
+
+_MISSING = object()
+
+
+def compare_sides(database: Mapping[str, object], exchange: Mapping[str, object]) -> Table:
+    """Return what both sides say of the same fields.
+
+    The exchange's side of an order stands under `order`, beside how it was found: its fields are
+    compared with the database's fields of that order.
+    """
+    shown = exchange.get("order")
+    if "order" not in database and isinstance(shown, Mapping):
+        exchange = {name: value for name, value in exchange.items() if name != "order"} | dict(
+            shown
+        )
+    return comparison(
+        "Database beside exchange",
+        ("Database", "Exchange"),
+        database,
+        exchange,
+        note="A field that one side does not know is no difference; it is unknown.",
+    )
+
+
+def compare_change(
+    before: Mapping[str, object], after: Mapping[str, object], *, object_type: str
+) -> Table:
+    """Return what an event changed, from its payload.
+
+    Where the event is about one object, `before` is that object and `after` holds it by its type.
+    """
+    if object_type and object_type not in before and isinstance(after.get(object_type), Mapping):
+        before = {object_type: before}
+    return comparison("Before and after", ("Before", "After"), before, after, note="")
+
+
+def comparison(
+    title: str,
+    headings: tuple[str, str],
+    left: Mapping[str, object],
+    right: Mapping[str, object],
+    *,
+    note: str,
+) -> Table:
+    """Return a table of the fields of two records, flattened to dotted names."""
+    lefts, rights = dict(_flat(left)), dict(_flat(right))
+    rows = [
+        [
+            display.text(name),
+            _shown(lefts.get(name, _MISSING)),
+            _shown(rights.get(name, _MISSING)),
+            _verdict(lefts.get(name, _MISSING), rights.get(name, _MISSING)),
+        ]
+        for name in [*lefts, *(name for name in rights if name not in lefts)]
+    ]
+    return Table(
+        title=title,
+        headings=["Field", *headings, "Comparison"],
+        rows=rows,
+        empty="Neither side holds a field.",
+        note=note,
+    )
+
+
+def _flat(record: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in record.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _shown(value: object) -> str:
+    return display.NOTHING if value is _MISSING else display.inline_json(value)
+
+
+def _verdict(left: object, right: object) -> str:
+    if left is _MISSING or right is _MISSING:
+        return "on one side only"
+    if display.same_value(left, right):
+        return "same"
+    if left is None or right is None:
+        return "unknown on one side"
+    return DIFFERS

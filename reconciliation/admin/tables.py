@@ -1,0 +1,231 @@
+"""Tables of related rows, as several object pages show them. Each is one query."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Model, QuerySet
+
+from reconciliation.admin import columns as col
+from reconciliation.admin.display import clipped, duration, first_line, text
+from reconciliation.admin.links import changelist_url
+from reconciliation.admin.objects import audit_trail_of, audit_word
+from reconciliation.admin.page import Grid
+from reconciliation.admin.reads import open_quantity, unbooked_quantity
+from reconciliation.models import (
+    AuditEvent,
+    Fill,
+    FillAllocation,
+    Mismatch,
+    Order,
+    Run,
+    Trade,
+    TradeHistory,
+)
+
+Lookups = Mapping[str, object]
+
+OPEN_QUANTITY = col.computed_signed("Open quantity", open_quantity)
+UNBOOKED_QUANTITY = col.computed_amount("Not booked", unbooked_quantity)
+RUN_DURATION = col.Column("Duration", lambda run: duration(run.started_at, run.finished_at))
+RUN_ERROR = col.Column("Error", lambda run: first_line(run.error))
+RESOLUTION = col.Column("Resolution", lambda row: text(clipped(row.resolution, 160)))
+
+
+def trades(queryset: QuerySet[Trade], *, title: str, lookups: Lookups, empty: str) -> Grid:
+    return _grid(
+        title,
+        queryset.order_by("-id"),
+        (
+            col.itself("Trade"),
+            col.text("Status", "status"),
+            col.text("Symbol", "symbol"),
+            col.text("Direction", "direction"),
+            OPEN_QUANTITY,
+            col.moment("Opened", "opened_at"),
+            col.moment("Closed", "closed_at"),
+        ),
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+def orders(queryset: QuerySet[Order], *, title: str, lookups: Lookups, empty: str) -> Grid:
+    return _grid(
+        title,
+        queryset.select_related("trade").order_by("-id"),
+        (
+            col.itself("Order"),
+            col.text("Exchange order id", "exchange_order_id"),
+            col.text("Purpose", "purpose"),
+            col.text("Status", "status"),
+            col.text("Side", "side"),
+            col.amount("Quantity", "quantity"),
+            col.amount("Filled", "filled_quantity"),
+            col.amount("Average price", "average_price"),
+            col.link("Trade", "trade"),
+            col.moment("Placed", "created_at"),
+        ),
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+def history(queryset: QuerySet[TradeHistory], *, title: str, lookups: Lookups, empty: str) -> Grid:
+    return _grid(
+        title,
+        queryset.select_related("trade", "order", "run").order_by("-id"),
+        (
+            col.itself("Row"),
+            col.link("Trade", "trade"),
+            col.text("Source", "source"),
+            col.amount("Quantity", "quantity"),
+            col.amount("Booked", "booked_quantity"),
+            col.amount("Price", "price"),
+            col.yes_no("Estimated", "estimated"),
+            col.link("Order", "order"),
+            col.link("Run", "run"),
+            col.moment("Executed", "executed_at"),
+        ),
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+def fills(queryset: QuerySet[Fill], *, title: str, lookups: Lookups, empty: str) -> Grid:
+    return _grid(
+        title,
+        queryset.select_related("run").order_by("-id"),
+        (
+            col.itself("Fill"),
+            col.text("Kind", "kind"),
+            col.text("Side", "side"),
+            col.amount("Quantity", "quantity"),
+            UNBOOKED_QUANTITY,
+            col.amount("Price", "price"),
+            col.text("Exchange order id", "exchange_order_id"),
+            col.link("First read by", "run"),
+            col.moment("Executed", "executed_at"),
+        ),
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+def allocations(
+    queryset: QuerySet[FillAllocation], *, title: str, lookups: Lookups, empty: str
+) -> Grid:
+    return _grid(
+        title,
+        queryset.select_related("fill", "trade", "history").order_by("-id"),
+        (
+            col.itself("Allocation"),
+            col.link("Fill", "fill"),
+            col.link("Trade", "trade"),
+            col.link("History row", "history"),
+            col.amount("Quantity", "quantity"),
+            col.amount("Price", "fill.price"),
+            col.Column("Effect", effect),
+            col.moment("Recorded", "recorded_at"),
+        ),
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+def effect(allocation: FillAllocation) -> str:
+    """Return what an allocation does to its fill, in words."""
+    return "frees the fill again" if allocation.released else "books the fill"
+
+
+def mismatches(queryset: QuerySet[Mismatch], *, title: str, lookups: Lookups, empty: str) -> Grid:
+    return _grid(
+        title,
+        queryset.select_related("trade", "order").order_by("-id"),
+        (
+            col.itself("Mismatch"),
+            col.text("Status", "status"),
+            col.text("Kind", "kind"),
+            col.text("Symbol", "symbol"),
+            col.signed("Drift", "drift"),
+            col.link("Trade", "trade"),
+            col.link("Order", "order"),
+            col.moment("Opened", "opened_at"),
+            col.moment("Closed", "closed_at"),
+            RESOLUTION,
+        ),
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+def runs(queryset: QuerySet[Run], *, title: str, lookups: Lookups, empty: str) -> Grid:
+    return _grid(
+        title,
+        queryset.order_by("-started_at", "-id"),
+        (
+            col.itself("Run"),
+            col.text("Kind", "kind"),
+            col.text("Status", "status"),
+            col.text("Coverage", "coverage"),
+            col.moment("Started", "started_at"),
+            RUN_DURATION,
+            RUN_ERROR,
+        ),
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+AUDIT_COLUMNS = (
+    col.itself("Event"),
+    col.moment("Time", "occurred_at"),
+    col.text("Actor", "actor_name"),
+    col.text("Action", "action"),
+    col.text("Outcome", "outcome"),
+)
+
+
+def audit_events_of(obj: Model, *, title: str = "") -> Grid:
+    """Return the trail of one object."""
+    word = audit_word(type(obj))
+    return _audit(
+        title or f"Audit events of this {word}",
+        audit_trail_of(obj),
+        empty=f"No audit event names this {word}.",
+    )
+
+
+def audit_events_of_run(run: Run) -> Grid:
+    return _audit(
+        "Audit events of this run",
+        {"run_id__exact": run.pk},
+        empty="This run has recorded no audit event: it changed nothing.",
+    )
+
+
+def _audit(title: str, lookups: Lookups, *, empty: str) -> Grid:
+    return _grid(
+        title,
+        AuditEvent.objects.filter(**lookups).defer("payload").order_by("-sequence"),
+        AUDIT_COLUMNS,
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+def _grid(
+    title: str,
+    queryset: QuerySet[Any],
+    shown: tuple[col.Column, ...],
+    *,
+    lookups: Lookups,
+    empty: str,
+) -> Grid:
+    return Grid(
+        title=title,
+        queryset=queryset,
+        columns=shown,
+        order="newest",
+        url=changelist_url(queryset.model, lookups),
+        empty=empty,
+    )

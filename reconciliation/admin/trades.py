@@ -1,0 +1,203 @@
+"""Trades (lifecycle slices) and their append-only history."""
+
+from collections.abc import Iterable
+
+from django.contrib import admin
+
+from reconciliation.admin import columns as col
+from reconciliation.admin import display, tables
+from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.delivered import Delivered, compare, owed
+from reconciliation.admin.filters import WordFilter
+from reconciliation.admin.links import anchor, changelist_url, link
+from reconciliation.admin.page import Facts, Notice, Section
+from reconciliation.admin.reads import open_quantity
+from reconciliation.admin.search import by_account_and_text, by_number, by_text, through
+from reconciliation.models import (
+    Fill,
+    FillAllocation,
+    Mismatch,
+    Order,
+    Position,
+    Run,
+    Trade,
+    TradeHistory,
+)
+
+
+def delivered_fields(trade: Trade) -> list[Delivered]:
+    """Return the fields that the trading system delivers of a trade."""
+    return [Delivered("Status", trade.status, trade.delivered_status)]
+
+
+def _owed(trade: Trade) -> str:
+    return owed(delivered_fields(trade))
+
+
+@admin.register(Trade)
+class TradeAdmin(ReadOnlyAdmin[Trade]):
+    note = (
+        "Read-only: a trade is one round trip of one profile, flat to flat. Its quantities are the "
+        "sums of its history; the open quantity is negative for a short."
+    )
+    empty_text = "No trade is recorded: the trading system has delivered none yet."
+    list_display = (
+        col.text("Trade", "trade_id"),
+        col.text("Status", "status"),
+        col.link("Profile", "profile"),
+        col.text("Symbol", "symbol"),
+        col.text("Direction", "direction"),
+        tables.OPEN_QUANTITY,
+        col.amount("Entered", "entry_quantity"),
+        col.amount("Exited", "exit_quantity"),
+        col.amount("Entry price", "average_entry_price"),
+        col.amount("Exit price", "average_exit_price"),
+        col.Column("Correction owed", _owed),
+        col.moment("Opened", "opened_at", ordering="opened_at"),
+        col.moment("Closed", "closed_at"),
+    )
+    list_filter = (("status", WordFilter), ("direction", WordFilter), "account", "profile")
+    list_select_related = ("profile",)
+    object_related = ("account", "profile")
+    search_by = (by_account_and_text("trade_id"),)
+    search_help_text = "A whole trade id."
+
+    def sections(self, obj: Trade) -> Iterable[Section]:
+        here = {"trade__id__exact": obj.pk}
+        yield Facts(
+            title="Trade",
+            rows=[
+                ("Trade id", display.text(obj.trade_id)),
+                ("Profile", link(obj.profile)),
+                ("Account", link(obj.account)),
+                ("Symbol", display.text(obj.symbol)),
+                ("Direction", display.text(obj.direction)),
+                ("Status", display.text(obj.status)),
+                ("Open quantity", display.signed(open_quantity(obj))),
+                ("Entered", display.amount(obj.entry_quantity)),
+                ("Exited", display.amount(obj.exit_quantity)),
+                ("Average entry price", display.amount(obj.average_entry_price)),
+                ("Average exit price", display.amount(obj.average_exit_price)),
+                ("Sub tag", display.text(obj.sub_tag)),
+                ("Reversals", str(obj.reversals)),
+                ("Position", link(_position(obj))),
+                ("Opened", display.moment(obj.opened_at)),
+                ("Closed", display.moment(obj.closed_at)),
+                ("Last activity", display.moment(obj.last_activity_at)),
+                ("Version", str(obj.version)),
+            ],
+        )
+        yield from compare(
+            delivered_fields(obj),
+            undelivered="The trading system has not delivered a status of this trade.",
+        )
+        yield tables.orders(
+            Order.objects.filter(trade=obj),
+            title="Orders of this trade",
+            lookups=here,
+            empty="No order names this trade.",
+        )
+        yield tables.history(
+            TradeHistory.objects.filter(trade=obj),
+            title="History of this trade",
+            lookups=here,
+            empty="Nothing has been booked: this trade holds nothing.",
+        )
+        yield tables.allocations(
+            FillAllocation.objects.filter(trade=obj),
+            title="Fills booked to this trade",
+            lookups=here,
+            empty="No fill of the exchange is booked to this trade.",
+        )
+        yield tables.mismatches(
+            Mismatch.objects.filter(trade=obj),
+            title="Mismatches of this trade",
+            lookups=here,
+            empty="No mismatch names this trade.",
+        )
+        yield tables.audit_events_of(obj)
+
+
+def _position(trade: Trade) -> Position | None:
+    return Position.objects.filter(
+        profile=trade.profile_id, symbol=trade.symbol, direction=trade.direction
+    ).first()
+
+
+@admin.register(TradeHistory)
+class TradeHistoryAdmin(ReadOnlyAdmin[TradeHistory]):
+    note = (
+        "Read-only and append-only: a row is never changed; a REVERSAL takes one back. Booked is "
+        "the part of a row that counts, because fills booked before are not counted twice."
+    )
+    empty_text = "No history row is recorded: nothing has been entered or exited yet."
+    list_display = (
+        col.Column("Row", lambda row: f"{row.kind} {row.pk}"),
+        col.link("Trade", "trade"),
+        col.link("Profile", "trade.profile"),
+        col.text("Source", "source"),
+        col.amount("Quantity", "quantity"),
+        col.amount("Booked", "booked_quantity"),
+        col.amount("Price", "price"),
+        col.yes_no("Estimated", "estimated"),
+        col.link("Order", "order"),
+        col.text("Fill id", "exchange_fill_id"),
+        col.link("Run", "run"),
+        col.moment("Executed", "executed_at"),
+    )
+    list_filter = (("kind", WordFilter), ("source", WordFilter), "estimated")
+    list_select_related = ("trade__profile", "order", "run")
+    narrowed_by = {"trade__id__exact": Trade, "order__id__exact": Order, "run__id__exact": Run}
+    object_related = ("trade__profile", "order", "run", "reverses", "reversed_by")
+    search_by = (
+        by_text("exchange_fill_id"),
+        through("trade", Trade, by_account_and_text("trade_id")),
+        by_number(),
+    )
+    search_help_text = "A whole exchange fill id, a whole trade id, or the number of a row."
+
+    def sections(self, obj: TradeHistory) -> Iterable[Section]:
+        reversed_by: TradeHistory | None = getattr(obj, "reversed_by", None)
+        if reversed_by is not None:
+            yield Notice(
+                level="warning",
+                sentence=f"This row was taken back by {reversed_by.kind} {reversed_by.pk}.",
+            )
+        yield Facts(
+            title="History row",
+            rows=[
+                ("Kind", display.text(obj.kind)),
+                ("Source", display.text(obj.source)),
+                ("Trade", link(obj.trade)),
+                ("Profile", link(obj.trade.profile)),
+                ("Order", link(obj.order)),
+                ("Quantity", display.amount(obj.quantity)),
+                ("Booked quantity", display.amount(obj.booked_quantity)),
+                ("Price", display.amount(obj.price)),
+                ("Estimated", display.yes_no(obj.estimated)),
+                ("Fee", f"{display.amount(obj.fee)} {display.text(obj.fee_currency)}"),
+                ("Exchange fill id", _fill_id(obj)),
+                ("Reverses", link(obj.reverses)),
+                ("Reversed by", link(reversed_by)),
+                ("Written by", link(obj.run) if obj.run else "no run: the bot or a person"),
+                ("Evidence hash", display.text(obj.evidence_hash)),
+                ("Key", display.text(obj.key)),
+                ("Executed", display.moment(obj.executed_at)),
+                ("Recorded", display.moment(obj.recorded_at)),
+            ],
+        )
+        yield tables.allocations(
+            FillAllocation.objects.filter(history=obj),
+            title="Fills that this row books",
+            lookups={"history__id__exact": obj.pk},
+            empty="No fill of the exchange stands behind this row.",
+        )
+        yield tables.audit_events_of(obj.trade, title="Audit events of its trade")
+
+
+def _fill_id(row: TradeHistory) -> str:
+    if not row.exchange_fill_id:
+        return display.NOTHING
+    return anchor(
+        changelist_url(Fill, {"q": row.exchange_fill_id}), display.text(row.exchange_fill_id)
+    )

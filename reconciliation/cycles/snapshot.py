@@ -1,0 +1,75 @@
+"""Read an account: open orders by class, fills of the window; what fails is unread, not empty."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from reconciliation.cycles.ports import Ports
+from reconciliation.domain.intervals import gaps
+from reconciliation.domain.types import AccountSnapshot, OpenOrders, Unread
+from reconciliation.enums import InstrumentType, OrderClass
+from reconciliation.exchange.gateway import ExchangeError, Gateway
+from reconciliation.handlers.fills import ContradictoryPage, keep_fill_page
+from reconciliation.models import ExchangeAccount
+from reconciliation.selectors.coverage import (
+    OVERLAP,
+    load_known_intervals,
+    load_window_start,
+)
+
+
+def take_snapshot(
+    *,
+    account: ExchangeAccount,
+    gateway: Gateway,
+    ports: Ports,
+    run_id: int,
+    progress: Callable[[str], None],
+) -> AccountSnapshot:
+    """Read what a reconciliation needs; each page of fills is kept as soon as it is proven.
+
+    No part that fails stops another. `as_of` is the moment before the first request.
+    """
+    as_of = ports.clock.now()
+    open_orders: dict[OrderClass, OpenOrders | Unread] = {}
+    for order_class in gateway.order_classes:
+        progress(f"reading open orders ({order_class})")
+        try:
+            open_orders[order_class] = gateway.fetch_open_orders(order_class)
+        except ExchangeError as error:
+            open_orders[order_class] = Unread(reason=str(error))
+    fills: dict[InstrumentType, Unread | None] = {}
+    for instrument_type in gateway.instrument_types:
+        progress(f"reading fills ({instrument_type})")
+        try:
+            _read_fills(account, instrument_type, gateway, ports, run_id, as_of)
+            fills[instrument_type] = None
+        except (ExchangeError, ContradictoryPage) as error:
+            fills[instrument_type] = Unread(reason=str(error))
+    return AccountSnapshot(as_of=as_of, open_orders=open_orders, fills=fills)
+
+
+def _read_fills(
+    account: ExchangeAccount,
+    instrument_type: InstrumentType,
+    gateway: Gateway,
+    ports: Ports,
+    run_id: int,
+    as_of: datetime,
+) -> None:
+    """Read the newest fills down to what is known, less the overlap; then the gaps, if any."""
+
+    def read(start: datetime, end: datetime, *, until: datetime) -> None:
+        for page in gateway.fetch_fill_pages(instrument_type, start=start, end=end):
+            keep_fill_page(account_id=account.pk, page=page, run_id=run_id, now=ports.clock.now())
+            if page.start <= until:
+                return
+
+    start = load_window_start(
+        account.pk, as_of=as_of, stale_grace=ports.conf.fill_after_trade_grace
+    )
+    known = load_known_intervals(account.pk, instrument_type)
+    until = max(end for _, end in known) - OVERLAP if known else start
+    read(min(start, until), as_of, until=until)
+    known = load_known_intervals(account.pk, instrument_type)
+    for gap_start, gap_end in reversed(gaps((start, as_of), known)):
+        read(gap_start, gap_end, until=gap_start)

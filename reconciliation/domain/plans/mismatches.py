@@ -1,0 +1,54 @@
+"""What becomes of mismatches after a cycle: new ones, seen again, resolved."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconciliation.domain.books import OpenMismatch
+from reconciliation.domain.plans.changes import MismatchDraft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MismatchPlan:
+    """`new` are seen for the first time (a repaired one too), `again` were open before.
+
+    `repaired` were open and are repaired by this very change; `gone` were open, could be seen
+    now, and are not there any more.
+    """
+
+    new: tuple[MismatchDraft, ...] = ()
+    again: tuple[tuple[OpenMismatch, MismatchDraft], ...] = ()
+    repaired: tuple[tuple[OpenMismatch, MismatchDraft], ...] = ()
+    gone: tuple[OpenMismatch, ...] = ()
+
+
+def plan_mismatches(
+    *,
+    open_before: Iterable[OpenMismatch],
+    drafts: Iterable[MismatchDraft],
+    judged_orders: frozenset[int],
+) -> MismatchPlan:
+    """Compare what was open with what is seen now.
+
+    `judged_orders` are those whose two sides were both known in this cycle: a mismatch of another
+    order stays as it is, because nobody looked.
+    """
+    before = {mismatch.key: mismatch for mismatch in open_before}
+    seen = {draft.key: draft for draft in drafts}
+    return MismatchPlan(
+        new=tuple(draft for key, draft in seen.items() if key not in before),
+        again=tuple(
+            (before[key], draft)
+            for key, draft in seen.items()
+            if key in before and draft.resolution is None
+        ),
+        repaired=tuple(
+            (before[key], draft)
+            for key, draft in seen.items()
+            if key in before and draft.resolution is not None
+        ),
+        gone=tuple(
+            mismatch
+            for key, mismatch in before.items()
+            if key not in seen and mismatch.order_id in judged_orders
+        ),
+    )

@@ -1,0 +1,194 @@
+"""The closed sets of words of a drill that the product has no type for.
+
+Each is the whole set, so that a misspelt word is found before anything runs; whether this
+version serves what the word belongs to is the matter of `served`.
+"""
+
+from enum import StrEnum
+
+
+class FaultEndpoint(StrEnum):
+    """What of the paper exchange can be told to fail."""
+
+    TIME = "time"
+    INSTRUMENTS = "instruments"
+    OPEN_ORDERS = "open_orders"
+    ORDER = "order"
+    ORDER_HISTORY = "order_history"
+    FILLS = "fills"
+    POSITIONS = "positions"
+    BALANCE = "balance"
+    TICKER = "ticker"
+    ANY = "any"
+
+
+class FaultKind(StrEnum):
+    """How it fails; the paper exchange's own documentation says what each does."""
+
+    HTTP_500 = "http_500"
+    HTTP_429 = "http_429"
+    HTTP_418 = "http_418"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    HTML_200 = "html_200"
+    EMPTY_200 = "empty_200"
+    TRUNCATED_200 = "truncated_200"
+    EMPTY_LIST = "empty_list"
+    AUTH = "auth"
+    SKEW = "skew"
+    MAINTENANCE = "maintenance"
+    SHORT_PAGE = "short_page"
+    DUPLICATE_PAGE = "duplicate_page"
+
+
+class Queue(StrEnum):
+    QUARANTINE = "quarantine"
+    BACKFILL = "backfill"
+
+
+class ReviewStatus(StrEnum):
+    PENDING = "PENDING"
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+class QuarantineReason(StrEnum):
+    UNATTRIBUTED = "UNATTRIBUTED"
+    AMBIGUOUS_OWNERS = "AMBIGUOUS_OWNERS"
+    POSITION_MISMATCH = "POSITION_MISMATCH"
+    OVERCLOSE = "OVERCLOSE"
+    UNRESOLVED_FILLS = "UNRESOLVED_FILLS"
+    EVIDENCE_INCOMPLETE = "EVIDENCE_INCOMPLETE"
+    NO_MARK = "NO_MARK"
+    MASS_MISMATCH = "MASS_MISMATCH"
+    OPERATOR = "OPERATOR"
+
+
+class Verdict(StrEnum):
+    GO = "GO"
+    NO_GO = "NO_GO"
+
+
+class NoGoReason(StrEnum):
+    FOREIGN_SUB_TAG = "FOREIGN_SUB_TAG"
+    STALE_FILL = "STALE_FILL"
+    WEAK_ATTRIBUTION = "WEAK_ATTRIBUTION"
+    HEURISTIC_DISABLED = "HEURISTIC_DISABLED"
+    AMBIGUOUS_SLICE = "AMBIGUOUS_SLICE"
+    QTY_EXCEEDS_OPEN = "QTY_EXCEEDS_OPEN"
+    EVIDENCE_INCOMPLETE = "EVIDENCE_INCOMPLETE"
+    NO_MATCH = "NO_MATCH"
+
+
+class AttributionMode(StrEnum):
+    CLIENT_ORDER_ID = "CLIENT_ORDER_ID"
+    TRADE_ID = "TRADE_ID"
+    SUB_TAG = "SUB_TAG"
+    SINGLE_OPEN_TRADE = "SINGLE_OPEN_TRADE"
+    QTY_UNIQUE = "QTY_UNIQUE"
+    NONE = "NONE"
+
+
+class DecisionReason(StrEnum):
+    CONFIRMED_FLAT = "CONFIRMED_FLAT"
+    EXITED_MANUALLY = "EXITED_MANUALLY"
+    LIQUIDATED = "LIQUIDATED"
+    NOT_OURS = "NOT_OURS"
+    STILL_OPEN = "STILL_OPEN"
+    DUPLICATE = "DUPLICATE"
+    OTHER = "OTHER"
+
+
+class ExternalStatus(StrEnum):
+    PENDING = "PENDING"
+    ADOPTED = "ADOPTED"
+    IGNORED = "IGNORED"
+
+
+class PauseSource(StrEnum):
+    PARITY_WATCHDOG = "PARITY_WATCHDOG"
+    OPERATOR = "OPERATOR"
+
+
+class GateReason(StrEnum):
+    RECONCILING = "RECONCILING"
+    PAUSED_WATCHDOG = "PAUSED_WATCHDOG"
+    PAUSED_OPERATOR = "PAUSED_OPERATOR"
+    MISMATCH = "MISMATCH"
+    QUARANTINED = "QUARANTINED"
+    STALE = "STALE"
+
+
+class EscalationKind(StrEnum):
+    PERSISTENT_MISMATCH = "PERSISTENT_MISMATCH"
+    LOCK_CONTENTION = "LOCK_CONTENTION"
+    UNKNOWN_FILLS = "UNKNOWN_FILLS"
+    STALE_FILLS = "STALE_FILLS"
+    LOOP_STALLED = "LOOP_STALLED"
+    WATCHDOG_TRIGGERED = "WATCHDOG_TRIGGERED"
+    MASS_MISMATCH = "MASS_MISMATCH"
+    AUDIT_CHAIN_BROKEN = "AUDIT_CHAIN_BROKEN"
+
+
+class EscalationStatus(StrEnum):
+    OPEN = "OPEN"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    RESOLVED = "RESOLVED"
+
+
+class ChainState(StrEnum):
+    INTACT = "intact"
+    BROKEN = "broken"
+
+
+class TamperTable(StrEnum):
+    AUDIT = "audit"
+
+
+AUDIT_ACTIONS = (
+    "order.adopted",
+    "order.updated",
+    "order.canceled",
+    "position.aligned",
+    "trade.entry_filled",
+    "trade.exit_filled",
+    "trade.synthetic_exit",
+    "trade.exit_reversed",
+    "trade.quarantined",
+    "trade.released",
+    "backfill.applied",
+    "backfill.no_go",
+    "review.proposed",
+    "review.approved",
+    "review.rejected",
+    "review.denied",
+    "pause.started",
+    "pause.ended",
+    "escalation.opened",
+    "escalation.resolved",
+    "capital.recalculated",
+    "handler.refused",
+)
+"""The actions that a drill can count. An action that did not happen counts zero."""
+
+HEALTH_NAMES = (
+    "status",
+    "accounts",
+    "reconciliationLoopHealthy",
+    "reconciliationLastRun",
+    "reconciliationMismatchCount",
+    "reconciliationMissingFromExchange",
+    "reconciliationMissingInDb",
+    "reconciliationAcceptedMismatchCount",
+    "reconciliationParityHeartbeatEnabled",
+    "reconciliationParityDryRun",
+    "reconciliationParityMismatchTrades",
+    "reconciliationParityQuarantinedTrades",
+    "reconciliationParityAutoClosedTrades",
+    "reconciliationParityMaxMismatchNotionalUsd",
+    "reconciliationParityTotalMismatchNotionalUsd",
+    "reconciliationIntegrityWatchdogTriggered",
+)
+"""The fields of `/internal/health`."""

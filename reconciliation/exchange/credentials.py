@@ -1,0 +1,99 @@
+"""Credentials and addresses of exchanges, from the environment or from files it points to.
+
+`<PREFIX>_API_KEY`, `<PREFIX>_SECRET` and `<PREFIX>_PASSWORD`, each also as `…_FILE`, the path of a
+file that holds the value. An error names the variable and the way out, and never shows a value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from reconciliation.exchange.gateway import CredentialsRejected, PermanentExchangeError
+
+API_KEY, SECRET, PASSWORD, BASE_URL = "_API_KEY", "_SECRET", "_PASSWORD", "_BASE_URL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """One set of API keys; `prefix` names the settings they came from, the rest is never shown."""
+
+    api_key: str = field(repr=False)
+    secret: str = field(repr=False)
+    password: str = field(repr=False)
+    prefix: str = ""
+
+    def setting(self, suffix: str) -> str:
+        """Return the name of the setting that holds one of the values."""
+        return f"{self.prefix}{suffix}" if self.prefix else f"<PREFIX>{suffix}"
+
+    def values(self) -> tuple[str, ...]:
+        """Return what must appear in no message."""
+        return tuple(value for value in (self.api_key, self.secret, self.password) if value)
+
+
+def load_credentials(prefix: str, environ: Mapping[str, str]) -> Credentials:
+    """Return the credentials whose settings begin with `prefix`.
+
+    Raises `CredentialsRejected`, naming the variable: missing, empty, given twice, or pointing to
+    a file that cannot be read.
+    """
+    return Credentials(
+        api_key=_load(prefix + API_KEY, environ),
+        secret=_load(prefix + SECRET, environ),
+        password=_load(prefix + PASSWORD, environ),
+        prefix=prefix,
+    )
+
+
+def load_base_url(prefix: str, environ: Mapping[str, str]) -> str | None:
+    """Return where the exchange is reached, or None for its own address.
+
+    Raises `PermanentExchangeError` for anything but a plain http or https address.
+    """
+    name = prefix + BASE_URL
+    text = environ.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        address = urlsplit(text)
+        valid = address.scheme in ("http", "https") and bool(address.hostname)
+        plain = not (address.query or address.fragment or address.username or address.password)
+    except ValueError:
+        valid = plain = False
+    if not (valid and plain):
+        raise PermanentExchangeError(
+            f"{name} is not an address like https://host or http://127.0.0.1:8877/name; "
+            "correct it, or remove it to use the exchange's own address"
+        )
+    return text.rstrip("/")
+
+
+def _load(name: str, environ: Mapping[str, str]) -> str:
+    file_name = f"{name}_FILE"
+    value, path = environ.get(name, ""), environ.get(file_name, "")
+    if value and path:
+        raise CredentialsRejected(f"{name} and {file_name} are both set; keep one of them")
+    if path:
+        value = _read(file_name, path)
+    if not value:
+        raise CredentialsRejected(
+            f"{name} is not set; set it in the environment, or set {file_name} to the path of a "
+            "file that holds it"
+        )
+    return value
+
+
+def _read(file_name: str, path: str) -> str:
+    try:
+        value = Path(path).read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, ValueError) as error:
+        problem = type(error).__name__
+    else:
+        if value:
+            return value
+        problem = "it is empty"
+    raise CredentialsRejected(
+        f"the file that {file_name} points to cannot be used ({problem}); make it a text file "
+        "that this process can read and that holds the value alone"
+    )

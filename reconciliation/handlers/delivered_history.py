@@ -1,0 +1,202 @@
+"""Judge delivered history: append-only rows, of which only what the portal has not booked counts.
+
+The portal may have booked the fills of a row before the row arrives. What such a row repeats is
+stored as delivered and counts for nothing: its `booked_quantity` is the excess alone.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from reconciliation.domain.amounts import ZERO, plain
+from reconciliation.domain.audit import EventDraft
+from reconciliation.domain.books import TradeState
+from reconciliation.domain.deliveries import DeliveredHistory, Delivery
+from reconciliation.domain.plans.booking import with_quantity
+from reconciliation.enums import (
+    DeliveryOutcome,
+    Direction,
+    HistoryKind,
+    HistorySource,
+    Purpose,
+    Side,
+    TradeStatus,
+)
+from reconciliation.handlers.bulk import insert_rows
+from reconciliation.handlers.delivered_rows import Desk, OrderDesk, Refused, TradeDesk
+from reconciliation.handlers.positions import recalculate_positions
+from reconciliation.models import Order, Trade, TradeHistory
+from reconciliation.selectors.lists import id_list
+from reconciliation.selectors.states import trade_state
+
+_KEY_PREFIX = "delivered:"
+
+
+class HistoryDesk:
+    """History rows, oldest first, entries before exits of the same moment."""
+
+    def __init__(
+        self, desk: Desk, delivery: Delivery, trades: TradeDesk, orders: OrderDesk
+    ) -> None:
+        self.desk, self.trades, self.orders = desk, trades, orders
+        self._delivered = delivery.history
+        known = {trade.pk for trade in trades.by_trade_id.values() if trade.pk is not None}
+        wanted = {row.trade_id for row in delivery.history}
+        concerned = {
+            trade.pk
+            for trade_id, trade in trades.by_trade_id.items()
+            if trade_id in wanted and trade.pk in known
+        }
+        self._rows: dict[str, list[TradeHistory]] = defaultdict(list)
+        by_pk = {trade.pk: trade_id for trade_id, trade in trades.by_trade_id.items()}
+        rows = TradeHistory.objects.filter(trade_id__in=id_list(concerned)).order_by("pk")
+        for row in rows if concerned else ():
+            self._rows[by_pk[row.trade_id]].append(row)
+        self._new: list[tuple[TradeHistory, Trade, Order | None]] = []
+        self._touched: dict[str, Trade] = {}
+
+    def in_order(self) -> Iterable[DeliveredHistory]:
+        """Return the rows in the order in which they must be judged."""
+        return sorted(
+            self._delivered, key=lambda row: (row.executed_at, row.kind != HistoryKind.ENTRY)
+        )
+
+    def judge(self, row: DeliveredHistory) -> DeliveryOutcome:
+        """Take a history row, counting only what the portal has not booked already."""
+        trade = self.trades.find(row.trade_id)
+        order = None if row.order_ref is None else self.orders.find(row.order_ref)
+        key = _KEY_PREFIX + row.row_id
+        known = next((each for each in self._rows[row.trade_id] if each.key == key), None)
+        if known is not None:
+            if (known.kind, known.quantity, known.price) != (row.kind, row.quantity, row.price):
+                raise Refused("row_id: this row is known with other numbers; history never changes")
+            return DeliveryOutcome.UNCHANGED
+        if row.kind == HistoryKind.REVERSAL:
+            raise Refused("kind: a REVERSAL is the portal's own; deliver ENTRY and EXIT rows")
+        if row.quantity <= 0:
+            raise Refused(f"quantity: {plain(row.quantity)} is not positive")
+        booked = self._excess(row, order, _net(row, trade))
+        purpose = Purpose(row.kind)
+        state = trade_state_of(trade)
+        if purpose == Purpose.EXIT and booked > state.open_quantity:
+            raise Refused(
+                f"quantity: exits {plain(booked)} of {plain(state.open_quantity)} that is open;"
+                " deliver the missing ENTRY rows first"
+            )
+        added = TradeHistory(
+            key=key,
+            kind=row.kind,
+            source=row.source,
+            quantity=max(_net(row, trade), booked),
+            booked_quantity=booked,
+            price=row.price,
+            fee=row.fee,
+            fee_currency=row.fee_currency or "",
+            exchange_fill_id=row.exchange_fill_id,
+            executed_at=row.executed_at,
+            recorded_at=self.desk.now,
+        )
+        self._rows[row.trade_id].append(added)
+        self._new.append((added, trade, order))
+        if booked > 0:
+            _take(trade, with_quantity(state, purpose, booked, row.price), row.executed_at)
+            self._touched[row.trade_id] = trade
+        self.trades.touch(trade)
+        return DeliveryOutcome.ACCEPTED
+
+    def write(self) -> None:
+        """Write the rows; their trades and orders have their keys by now."""
+        for row, trade, order in self._new:
+            row.trade_id = trade.pk
+            row.order_id = None if order is None else order.pk
+        insert_rows(TradeHistory, [row for row, _, _ in self._new])
+        by_profile: dict[int, set[tuple[str, Direction]]] = defaultdict(set)
+        for trade in self._touched.values():
+            by_profile[trade.profile_id].add((trade.symbol, Direction(trade.direction)))
+        for profile_id in sorted(by_profile):
+            recalculate_positions(
+                profile_id=profile_id, touched=by_profile[profile_id], now=self.desk.now
+            )
+
+    def events(self) -> list[EventDraft]:
+        """Return one event a row taken; the rows are written by now."""
+        profiles = {profile.pk: profile for profile in self.desk.profiles.values()}
+        return [
+            self.desk.event(
+                "history",
+                row,
+                profiles[trade.profile_id],
+                {
+                    "trade_id": trade.trade_id,
+                    "kind": row.kind,
+                    "quantity": plain(row.quantity),
+                    "booked_quantity": plain(row.booked_quantity),
+                    "exchange_fill_id": row.exchange_fill_id,
+                },
+            )
+            for row, trade, _ in self._new
+        ]
+
+    def _excess(self, row: DeliveredHistory, order: Order | None, net: Decimal) -> Decimal:
+        """Return the part of a row that repeats nothing the portal booked."""
+        rows = [each for each in self._rows[row.trade_id] if each.kind == row.kind]
+        if row.exchange_fill_id is not None:
+            rows = [each for each in rows if each.exchange_fill_id == row.exchange_fill_id]
+        elif order is not None:
+            new_orders = {id(each): of for each, _, of in self._new}
+            rows = [
+                each
+                for each in rows
+                if new_orders.get(id(each)) is order
+                or (order.pk is not None and each.order_id == order.pk)
+            ]
+        by_portal = sum(
+            (each.booked_quantity for each in rows if each.source in _PORTAL_SOURCES), ZERO
+        )
+        repeated = sum(
+            (
+                each.quantity - each.booked_quantity
+                for each in rows
+                if each.source == HistorySource.BOT
+            ),
+            ZERO,
+        )
+        return max(net - max(by_portal - repeated, ZERO), ZERO)
+
+
+# Rows that stand for fills which the trading system may report as well.
+_PORTAL_SOURCES = frozenset(
+    {HistorySource.RECONCILED, HistorySource.BACKFILL, HistorySource.OPERATOR}
+)
+
+
+def trade_state_of(trade: Trade) -> TradeState:
+    """Return a trade's state, also of one that has no key yet."""
+    if trade.pk is not None:
+        return trade_state(trade)
+    trade.pk = 0
+    state = trade_state(trade)
+    trade.pk = None
+    return state
+
+
+def _take(trade: Trade, state: TradeState, executed_at: datetime) -> None:
+    """Write quantities, and the status that they mean, to a trade row."""
+    trade.entry_quantity, trade.exit_quantity = state.entry_quantity, state.exit_quantity
+    trade.average_entry_price = state.average_entry_price
+    trade.average_exit_price = state.average_exit_price
+    if state.open_quantity == 0:
+        trade.status, trade.closed_at = TradeStatus.CLOSED, executed_at
+    elif trade.status != TradeStatus.QUARANTINED:
+        trade.status, trade.closed_at = TradeStatus.OPEN, None
+
+
+def _net(row: DeliveredHistory, trade: Trade) -> Decimal:
+    """Return what a row moved the holding by: a gross spot purchase is less its fee in base."""
+    side = trade_state_of(trade).side_of(Purpose(row.kind))
+    base = trade.symbol.split("/")[0]
+    is_spot = ":" not in trade.symbol
+    if row.net_of_fee or not is_spot or row.fee is None or row.fee_currency != base:
+        return row.quantity
+    return row.quantity - row.fee if side == Side.BUY else row.quantity + row.fee
