@@ -113,9 +113,14 @@ def _event(event: AuditEvent) -> list[tuple[str, str]]:
         ("Run", run_link(event)),
         ("Profile", display.text(event.profile_name)),
         ("Account", display.text(event.account_name)),
-        ("Actor", display.text(f"{event.actor_name} ({event.actor_type} {event.actor_id})")),
+        ("Actor", _actor(event)),
         ("Event id", str(event.event_id)),
     ]
+
+
+def _actor(event: AuditEvent) -> str:
+    who = f"{event.actor_type} {event.actor_id}".strip()
+    return display.text(f"{event.actor_name} ({who})")
 
 
 def _decision(said: Mapping[str, Any]) -> list[tuple[str, str]]:

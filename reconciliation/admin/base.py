@@ -17,7 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 
-from reconciliation.admin.links import changelist_url, label, link
+from reconciliation.admin.links import changelist_url, label, link, title
 from reconciliation.admin.objects import audit_trail_of
 from reconciliation.admin.page import Grid, Section
 from reconciliation.admin.paginator import CappedPaginator
@@ -41,6 +41,8 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
     """A list and an object page of a model that the admin never writes."""
 
     actions = None
+    # Only the filters use it: a column's cell is never empty.
+    empty_value_display = "none"
     change_list_template = "admin/reconciliation/change_list.html"
     list_max_show_all = 50
     list_per_page = 50
@@ -125,7 +127,7 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
             "admin/reconciliation/object.html",
             {
                 **self.admin_site.each_context(request),
-                "title": f"{capfirst(str(self.opts.verbose_name))} {label(obj)}",
+                "title": title(obj),
                 "label": label(obj),
                 "note": self.note,
                 "opts": self.opts,

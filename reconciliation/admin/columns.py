@@ -74,7 +74,10 @@ def computed_signed(title: str, compute: Callable[[Any], Decimal | None]) -> Col
 
 
 def moment(title: str, path: str, *, ordering: str | None = None) -> Column:
-    return Column(title, lambda row: display.moment(follow(row, path)), ordering)
+    """Return a column of moments in UTC; its title says so once, for all rows."""
+    return Column(
+        f"{title} (UTC)", lambda row: display.moment_of_column(follow(row, path)), ordering
+    )
 
 
 def yes_no(title: str, path: str) -> Column:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.utils.html import format_html
 
 from reconciliation.admin import display
-from reconciliation.admin.page import DIFFERS, Notice, Table
+from reconciliation.admin.page import Notice, Table, strong
 
 Value = Decimal | str | None
 
@@ -28,7 +28,7 @@ class Delivered:
     @property
     def verdict(self) -> str:
         if self.differs:
-            return DIFFERS
+            return strong("differs")
         return "same" if self.delivered == self.effective else "not delivered"
 
 

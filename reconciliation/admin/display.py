@@ -15,6 +15,7 @@ from typing import NoReturn
 from django.utils.html import format_html
 
 from reconciliation.domain.amounts import InexactAmount, parse_amount, plain
+from reconciliation.domain.keys import iso_utc
 
 NOTHING = "–"
 BLOCK_LIMIT = 50_000
@@ -53,19 +54,19 @@ def moment(value: datetime | None) -> str:
     """Return a moment in UTC with seconds, as a `<time>` that does not wrap."""
     if value is None:
         return NOTHING
-    utc = value.astimezone(UTC)
-    return format_html(
-        '<time class="nowrap" datetime="{}">{}</time>',
-        utc.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        f"{utc:%Y-%m-%d %H:%M:%S} UTC",
-    )
+    return _time(value, " UTC")
+
+
+def moment_of_column(value: datetime | None) -> str:
+    """Return a moment for a column whose title says that it is UTC."""
+    return NOTHING if value is None else _time(value, "")
 
 
 def duration(start: datetime, end: datetime | None) -> str:
     """Return how long something took, in seconds; it may not be over."""
     if end is None:
-        return "not finished"
-    return f"{(end - start).total_seconds():.3f} s"
+        return "running"
+    return f"{(end - start).total_seconds():.1f} s"
 
 
 def yes_no(value: bool | None) -> str:
@@ -138,6 +139,16 @@ def same_value(left: object, right: object) -> bool:
         return parse_amount(left) == parse_amount(right)
     except InexactAmount:
         return False
+
+
+def _time(value: datetime, zone: str) -> str:
+    utc = value.astimezone(UTC)
+    return format_html(
+        '<time class="nowrap" datetime="{}">{}{}</time>',
+        iso_utc(value),
+        f"{utc:%Y-%m-%d %H:%M:%S}",
+        zone,
+    )
 
 
 class _Verbatim(str):

@@ -8,6 +8,7 @@ from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 
 from reconciliation.admin.display import NOTHING, visible
 from reconciliation.models import (
@@ -36,10 +37,21 @@ _LABELS: Mapping[type[Model], Callable[[Any], str]] = {
 }
 
 
+_ONE_LINE = 32
+
+
 def label(obj: Model) -> str:
     """Return the words that name a row, harmless to show."""
     words = _LABELS.get(type(obj), str)(obj)
     return visible(words) or f"{obj._meta.verbose_name} {obj.pk}"
+
+
+def title(obj: Model) -> str:
+    """Return the title of a row's page: what it is, and its name."""
+    kind, words = str(obj._meta.verbose_name), label(obj)
+    # "audit event" and "event 7" make "Audit event 7".
+    name = words.removeprefix(f"{kind.split()[-1]} ")
+    return f"{capfirst(kind)} {name}"
 
 
 def object_url(model: type[Model], pk: object) -> str:
@@ -64,8 +76,9 @@ def link_to(model: type[Model], pk: object, words: str) -> str:
 
 
 def anchor(url: str, words: str) -> str:
-    """Return a link; address and words are escaped."""
-    return format_html('<a href="{}">{}</a>', url, words)
+    """Return a link; address and words are escaped. Short words stay on one line."""
+    css = "nowrap" if len(words) <= _ONE_LINE else ""
+    return format_html('<a href="{}" class="{}">{}</a>', url, css, words)
 
 
 def _view_name(model: type[Model], view: str) -> str:

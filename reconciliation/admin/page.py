@@ -12,7 +12,11 @@ from reconciliation.admin.columns import Column
 from reconciliation.admin.links import anchor
 
 ROWS_PER_TABLE = 20
-DIFFERS = format_html("<strong>{}</strong>", "differs")
+
+
+def strong(words: str) -> str:
+    """Return words that stand out in a table; they say it, their weight only helps to find them."""
+    return format_html("<strong>{}</strong>", words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,5 +28,9 @@ class CappedPaginator(_Paginator):
         return min(self.counted, COUNT_LIMIT)
 
     @property
+    def shown_limit(self) -> str:
+        return f"{COUNT_LIMIT:,}"
+
+    @property
     def capped(self) -> bool:
         return self.counted > COUNT_LIMIT

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from reconciliation.admin import display
-from reconciliation.admin.page import DIFFERS, Table
+from reconciliation.admin.page import Table, strong
 
 _MISSING = object()
 
@@ -25,6 +25,7 @@ def compare_sides(database: Mapping[str, object], exchange: Mapping[str, object]
         database,
         exchange,
         note="A field that one side does not know is no difference; it is unknown.",
+        difference="differs",
     )
 
 
@@ -37,7 +38,7 @@ def compare_change(
     """
     if object_type and object_type not in before and isinstance(after.get(object_type), Mapping):
         before = {object_type: before}
-    return comparison("Before and after", ("Before", "After"), before, after, note="")
+    return comparison("Before and after", ("Before", "After"), before, after, difference="changed")
 
 
 def comparison(
@@ -46,16 +47,20 @@ def comparison(
     left: Mapping[str, object],
     right: Mapping[str, object],
     *,
-    note: str,
+    difference: str,
+    note: str = "",
 ) -> Table:
-    """Return a table of the fields of two records, flattened to dotted names."""
+    """Return a table of the fields of two records, flattened to dotted names.
+
+    `difference` is the word for two values that are not the same.
+    """
     lefts, rights = dict(_flat(left)), dict(_flat(right))
     rows = [
         [
             display.text(name),
             _shown(lefts.get(name, _MISSING)),
             _shown(rights.get(name, _MISSING)),
-            _verdict(lefts.get(name, _MISSING), rights.get(name, _MISSING)),
+            _verdict(lefts.get(name, _MISSING), rights.get(name, _MISSING), difference),
         ]
         for name in [*lefts, *(name for name in rights if name not in lefts)]
     ]
@@ -80,11 +85,11 @@ def _shown(value: object) -> str:
     return display.NOTHING if value is _MISSING else display.inline_json(value)
 
 
-def _verdict(left: object, right: object) -> str:
+def _verdict(left: object, right: object, difference: str) -> str:
     if left is _MISSING or right is _MISSING:
         return "on one side only"
     if display.same_value(left, right):
         return "same"
     if left is None or right is None:
         return "unknown on one side"
-    return DIFFERS
+    return strong(difference)

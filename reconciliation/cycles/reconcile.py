@@ -137,7 +137,11 @@ class _Cycle:
         self.ports = ports
         self.run_row = run
         self.record = record
-        self.progress = lambda text: progress(f"{account.name}: {text}")
+        self._progress = progress
+
+    def tell(self, text: str) -> None:
+        """Report progress, naming the account."""
+        self._progress(f"{self.account.name}: {text}")
 
     def run(self) -> None:
         """Do the whole cycle; the record says how far it came."""
@@ -150,7 +154,7 @@ class _Cycle:
             gateway=gateway,
             ports=self.ports,
             run_id=self.run_row.pk,
-            progress=self.progress,
+            progress=self.tell,
         )
         self.record.as_of = snapshot.as_of
         self.record.coverage = snapshot.coverage
@@ -176,7 +180,7 @@ class _Cycle:
             instruments=instruments,
             ports=self.ports,
             run_id=self.run_row.pk,
-            progress=self.progress,
+            progress=self.tell,
         )
         started = self._timed("look_ups", started)
         self.ports.reach(CycleStep.LOOKUPS)
@@ -199,7 +203,7 @@ class _Cycle:
         if not complete:
             self.record.coverage = Coverage.PARTIAL
         self._decide_status()
-        self.progress(f"done: {self.record.counts}")
+        self.tell(f"done: {self.record.counts}")
 
     def _load(self, snapshot: AccountSnapshot, instruments: dict[str, Instrument]) -> Books:
         return load_books(
@@ -251,7 +255,7 @@ class _Cycle:
         profiles = Profile.objects.filter(account=self.account, enabled=True).order_by("pk")
         skipped, totals = [], {"written": 0, "dropped": 0, "failed": 0}
         for profile in profiles if self.profile is None else [self.profile]:
-            self.progress(f"applying to {profile.name}")
+            self.tell(f"applying to {profile.name}")
             lease = take_lease(
                 profile_id=profile.pk,
                 holder=f"reconcile run {self.run_row.pk}",

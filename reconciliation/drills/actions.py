@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from reconciliation.cycles.reconcile import reconcile_accounts
 from reconciliation.drills.database import close_connections
@@ -22,11 +23,11 @@ from reconciliation.drills.schema import (
 )
 from reconciliation.drills.tamper import tamper_with_event
 from reconciliation.drills.world import World
-from reconciliation.handlers.leases import hold, release_held
-from reconciliation.models import Profile
+from reconciliation.handlers.leases import Lease, release_lease, take_lease
+from reconciliation.models import Profile, ProfileLease
 
 OTHER_WORKER = "another worker"
-ALWAYS = "always"
+ALWAYS: Final = "always"
 
 Action = Callable[[World, Step], None]
 
@@ -68,7 +69,7 @@ def arm_fault(world: World, step: FaultStep | ClearFaultsStep) -> None:
 
 def hold_lock(world: World, step: LockStep) -> None:
     """Let another worker hold a profile's lock."""
-    hold(
+    take_lease(
         profile_id=_profile_id(step.profile),
         holder=OTHER_WORKER,
         ttl=step.duration,
@@ -78,7 +79,8 @@ def hold_lock(world: World, step: LockStep) -> None:
 
 def release_lock(world: World, step: UnlockStep) -> None:
     """Let that other worker give the lock back."""
-    release_held(_profile_id(step.profile))
+    held = ProfileLease.objects.get(profile_id=_profile_id(step.profile))
+    release_lease(Lease(profile_id=held.profile_id, token=held.token))
 
 
 def arm_crash(world: World, step: CrashStep) -> None:

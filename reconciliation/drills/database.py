@@ -15,10 +15,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import DEFAULT_DB_ALIAS
+
+from reconciliation.drills.template import TemplateCache
 
 
 class Engine(Protocol):
@@ -27,8 +30,11 @@ class Engine(Protocol):
     template: str
     scratch: str
 
-    def make_template(self) -> None:
-        """Make the empty database that is migrated."""
+    def make_template(self) -> bool:
+        """Make the database to migrate; return whether it was found migrated already."""
+
+    def keep_template(self) -> None:
+        """Keep the migrated database for later commands, where that is possible."""
 
     def copy_template(self) -> None:
         """Make the scratch database a copy of the migrated one, whatever it was before."""
@@ -62,9 +68,11 @@ def scratch_database() -> Iterator[ScratchDatabase]:
     with ExitStack() as stack:
         engine = _engine(connection, stack)
         stack.callback(_give_back, engine, live)
-        engine.make_template()
-        point_default_to(engine.template)
-        call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+        if not engine.make_template():
+            point_default_to(engine.template)
+            call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+            close_connections()
+            engine.keep_template()
         yield ScratchDatabase(engine)
 
 
@@ -91,19 +99,23 @@ def _engine(wrapper: BaseDatabaseWrapper, stack: ExitStack) -> Engine:
     name = f"drill_{os.getpid()}_{threading.get_ident() % 10_000}_{secrets.token_hex(3)}"
     if wrapper.vendor == "sqlite":
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}_"))
-        return _SqliteFiles(Path(folder))
+        return _SqliteFiles(Path(folder), TemplateCache(Path(settings.BASE_DIR) / "var" / "drills"))
     return _PostgresDatabases(name)
 
 
 class _SqliteFiles:
     """A template file and a copy of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cache: TemplateCache) -> None:
         self.template = str(folder / "template.sqlite3")
         self.scratch = str(folder / "drill.sqlite3")
+        self._cache = cache
 
-    def make_template(self) -> None:
-        Path(self.template).touch()
+    def make_template(self) -> bool:
+        return self._cache.load(Path(self.template))
+
+    def keep_template(self) -> None:
+        self._cache.store(Path(self.template))
 
     def copy_template(self) -> None:
         # The last connection to close has written its log back, so the file is all there is.
@@ -122,8 +134,12 @@ class _PostgresDatabases:
         self.template = f"{name}_template"
         self.scratch = name
 
-    def make_template(self) -> None:
+    def make_template(self) -> bool:
         self._execute(f'CREATE DATABASE "{self.template}"')
+        return False
+
+    def keep_template(self) -> None:
+        """Nothing is left behind on a server that others use."""
 
     def copy_template(self) -> None:
         self._execute(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
@@ -83,5 +84,7 @@ def _jsonable(value: object) -> object:
             return [_jsonable(item) for item in value]
         case str() | int() | None:
             return value
+        case datetime():
+            return iso_utc(value)
         case _:
-            return iso_utc(value) if hasattr(value, "utcoffset") else str(value)
+            return str(value)

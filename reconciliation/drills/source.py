@@ -230,11 +230,13 @@ def describe(node: Node) -> str:
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return the hint behind an unknown word: the nearest known one, or all of them."""
     words = [str(each) for each in known]
-    near = difflib.get_close_matches(word, words, n=1)
+    folded = word.casefold()
+    near = (
+        difflib.get_close_matches(word, words, n=1)
+        # The case alone, or a part of a longer word, is too far for a comparison of letters.
+        or [each for each in words if each.casefold() == folded]
+        or [each for each in words if folded and folded in each.casefold()]
+    )
     if near:
         return f"; did you mean {near[0]!r}?"
-    # The case alone can be too far for a comparison of letters.
-    folded = [each for each in words if each.casefold() == word.casefold()]
-    if folded:
-        return f"; did you mean {folded[0]!r}?"
     return f"; known: {', '.join(words)}" if words else "; there are none"

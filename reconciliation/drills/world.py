@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from reconciliation.cycles.ports import Ports, go_on
 from reconciliation.domain.audit import Actor, system_actor
@@ -14,13 +15,14 @@ from reconciliation.drills.database import close_connections
 from reconciliation.drills.errors import SimulatedKill
 from reconciliation.drills.gateways import OPTIONS, DrillGateways
 from reconciliation.drills.schema import DatabaseChange, Drill, ExchangeChange, OrderName
-from reconciliation.enums import ActorType, CycleStep
+from reconciliation.enums import ActorType, CycleStep, PositionMode
 from reconciliation.exchange.paper.book import PaperAccount
 from reconciliation.exchange.paper.server import PaperExchange
 from reconciliation.handlers.accounts import create_account, create_profile
 from reconciliation.handlers.deliveries import deliver
 
 SET_UP = system_actor("drill")
+BEFORE_THE_DRILL = timedelta(days=1)
 TRADING_SYSTEM = Actor(type=ActorType.BOT, id="drill", name="trading system")
 
 
@@ -97,14 +99,22 @@ class World:
         account.put_fills(change.more_fills)
         account.put_positions(change.more_positions)
 
-    def deliver(self, change: DatabaseChange) -> None:
-        """Let the trading system deliver; rows that the portal refuses are remarked on."""
+    def deliver(self, change: DatabaseChange, *, clock: DrillClock | None = None) -> None:
+        """Let the trading system deliver; rows that the portal refuses are remarked on.
+
+        `clock` says when, where it is not now.
+        """
         self.order_names += change.orders
         for delivery in change.deliveries:
             report = deliver(
-                delivery=delivery, actor=TRADING_SYSTEM, clock=self.clock, conf=self.drill.conf
+                delivery=delivery,
+                actor=TRADING_SYSTEM,
+                clock=clock or self.clock,
+                conf=self.drill.conf,
             )
-            self.remarks += refusals(report)
+            self.remarks += (
+                f"{row.kind} {row.ref} was refused: {row.reason}" for row in report.refused
+            )
 
 
 @contextmanager
@@ -114,7 +124,7 @@ def make_world(drill: Drill) -> Iterator[World]:
     accounts = [
         PaperAccount(
             spec.name,
-            spec.position_mode.value,
+            "hedge" if spec.position_mode is PositionMode.HEDGE else "net",
             drill.instruments,
             # Keys of its own, so that no answer can be another account's.
             api_key=secrets.token_hex(8),
@@ -130,7 +140,9 @@ def make_world(drill: Drill) -> Iterator[World]:
             for change in drill.exchange:
                 world.apply_exchange(change)
             _create_profiles(world)
-            world.deliver(drill.database)
+            # What the database holds at the start was written long before it: the rows' own times
+            # say when something happened last, not the moment at which the drill set them up.
+            world.deliver(drill.database, clock=DrillClock(clock.now() - BEFORE_THE_DRILL))
             yield world
         finally:
             gateways.forget()

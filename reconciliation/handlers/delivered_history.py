@@ -78,7 +78,7 @@ class HistoryDesk:
             raise Refused(f"quantity: {plain(row.quantity)} is not positive")
         booked = self._excess(row, order, _net(row, trade))
         purpose = Purpose(row.kind)
-        state = trade_state_of(trade)
+        state = trade_state(trade)
         if purpose == Purpose.EXIT and booked > state.open_quantity:
             raise Refused(
                 f"quantity: exits {plain(booked)} of {plain(state.open_quantity)} that is open;"
@@ -171,16 +171,6 @@ _PORTAL_SOURCES = frozenset(
 )
 
 
-def trade_state_of(trade: Trade) -> TradeState:
-    """Return a trade's state, also of one that has no key yet."""
-    if trade.pk is not None:
-        return trade_state(trade)
-    trade.pk = 0
-    state = trade_state(trade)
-    trade.pk = None
-    return state
-
-
 def _take(trade: Trade, state: TradeState, executed_at: datetime) -> None:
     """Write quantities, and the status that they mean, to a trade row."""
     trade.entry_quantity, trade.exit_quantity = state.entry_quantity, state.exit_quantity
@@ -194,7 +184,7 @@ def _take(trade: Trade, state: TradeState, executed_at: datetime) -> None:
 
 def _net(row: DeliveredHistory, trade: Trade) -> Decimal:
     """Return what a row moved the holding by: a gross spot purchase is less its fee in base."""
-    side = trade_state_of(trade).side_of(Purpose(row.kind))
+    side = trade_state(trade).side_of(Purpose(row.kind))
     base = trade.symbol.split("/")[0]
     is_spot = ":" not in trade.symbol
     if row.net_of_fee or not is_spot or row.fee is None or row.fee_currency != base:

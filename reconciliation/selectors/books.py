@@ -107,7 +107,7 @@ def _load_orders(
     ]
     order_ids = [mismatch.order_id for mismatch in mismatches if mismatch.order_id is not None]
     # Three unions rather than one OR: each branch has an index of its own.
-    account = Order.objects.filter(of_profile, account_id=account_id)
+    account = Order.objects.filter(of_profile, account_id=account_id).order_by()
     rows = (
         account.active()
         .union(account.filter(exchange_order_id__in=text_list(exchange_ids)))
@@ -122,7 +122,7 @@ def _with_fills_of_orders(
 ) -> dict[int, KeptFill]:
     """Add the booked fills of the orders: what is visible of an order is the sum of all."""
     known = list(orders)
-    account = Fill.objects.filter(account_id=account_id).defer("raw")
+    account = Fill.objects.filter(account_id=account_id).defer("raw").order_by()
     exchange_ids = [order.exchange_order_id for order in known if order.exchange_order_id]
     client_ids = [order.client_order_id for order in known if order.client_order_id]
     rows = account.filter(exchange_order_id__in=text_list(exchange_ids)).union(
@@ -147,7 +147,7 @@ def _load_delivered_rows(
     fill_ids = {fill.fill_id for fill in fills}
     account = TradeHistory.objects.filter(
         trade__account_id=account_id, source=HistorySource.BOT, booked_quantity__gt=0
-    )
+    ).order_by()
     rows = list(
         account.filter(exchange_fill_id__in=text_list(fill_ids)).union(
             account.filter(trade_id__in=id_list(trade_ids), exchange_fill_id__isnull=True)

@@ -268,7 +268,7 @@ def _history_row(node: Node, names: Names, seen: Counter[str]) -> DeliveredHisto
     content = evidence_hash([trade_id, kind, quantity, price, executed_at, fill_id, order])
     seen[content] += 1
     return DeliveredHistory(
-        row_id=f"{content[:32]}-{seen[content]}",
+        row_id=f"{kind.value}-{content[:32]}-{seen[content]}",
         trade_id=trade_id,
         kind=kind,
         quantity=quantity,

@@ -12,7 +12,8 @@ from reconciliation.drills.grammar.expectations import read_expectations
 from reconciliation.drills.grammar.names import Names, resolve
 from reconciliation.drills.grammar.steps import read_steps
 from reconciliation.drills.schema import AccountSpec, DatabaseChange, Drill, ProfileSpec
-from reconciliation.drills.source import Field, Node, read_source
+from reconciliation.drills.source import Field, Node, read_source, suggestion
+from reconciliation.drills.words import SETTINGS
 from reconciliation.enums import PositionMode
 from reconciliation.exchange.paper.records import BUILT_IN_INSTRUMENTS
 
@@ -68,14 +69,15 @@ def parse_drill(root: Node) -> Drill:
 def _settings(node: Node | None) -> conf.Conf:
     """Return the settings of the drill: its own and the defaults, never the operator's."""
     entries = {} if node is None else node.entries("env")
-    given = {name: _setting(name, field) for name, field in entries.items()}
-    settings, problems = conf.load(given)
+    known = {*conf.BY_NAME, *SETTINGS}
+    for name, field in entries.items():
+        if name not in known:
+            raise field.error(f"there is no setting {name!r}{suggestion(name, sorted(known))}")
+        if name not in conf.BY_NAME:
+            raise field.error(f"not served by this version: setting {name!r}")
+    settings, problems = conf.load({name: _setting(name, each) for name, each in entries.items()})
     for problem in problems:
         raise entries[problem.name].error(f"{problem.name}: {problem.fault} ({problem.hint})")
-    for name, field in entries.items():
-        # What is none of the portal's is none that a drill could set: it would change nothing.
-        if name not in conf.BY_NAME:
-            resolve(Node(field.node.file, field.line, name), "setting", conf.BY_NAME)
     if settings is None:
         raise AssertionError("settings without a problem can be used")
     return settings

@@ -171,6 +171,8 @@ class PaperService:
             if route.signed:
                 self._check_signature(account, headers, method, request_path)
             page = self._page(account, route, parts.path, parts.query)
+            if endpoint == "time" and fault is None:
+                self.faults.end_skew(account.name)
             return _spoilt(fault, rows_answer(page.rows))
         except OkxError as error:
             return Reply(error.answer())
@@ -205,8 +207,6 @@ class PaperService:
             retention=self.retention,
         )
         page = route.handler(question)
-        if route.endpoint == "time":
-            self.faults.end_skew(account.name)
         return self._misturned(account.name, route.endpoint, path, query, page)
 
     def _misturned(

@@ -1,0 +1,209 @@
+"""A linked world for the console: each story leads from an order to its audit events."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from reconciliation.domain.audit import EventDraft, system_actor
+from reconciliation.enums import (
+    CoverageStatus,
+    HistoryKind,
+    HistorySource,
+    InstrumentType,
+    MismatchKind,
+    OrderStatus,
+)
+from reconciliation.handlers.unit import transaction_unit
+from reconciliation.models import (
+    ExchangeAccount,
+    Fill,
+    FillAllocation,
+    FillCoverage,
+    Mismatch,
+    MismatchSighting,
+    Order,
+    Position,
+    Profile,
+    Run,
+    Trade,
+    TradeHistory,
+)
+from tests import builders
+from tests.builders import NOW, FixedClock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """An entry that a run found filled: everything that was read and written about it."""
+
+    account: ExchangeAccount
+    profile: Profile
+    trade: Trade
+    order: Order
+    run: Run
+    fill: Fill
+    history: TradeHistory
+    allocation: FillAllocation
+    mismatch: Mismatch
+    sighting: MismatchSighting
+    position: Position
+    coverage: FillCoverage
+
+
+def tell(number: int = 1, *, apart: bool = False) -> Story:
+    """Make one story; `apart` gives it an account and a profile of its own."""
+    account = builders.make_account(f"account{number}") if apart else builders.make_account()
+    profile = builders.make_profile(f"profile{number}" if apart else "alpha", account=account)
+    trade = builders.make_trade(
+        profile,
+        trade_id=f"trade-{number}",
+        entry_quantity="0.5",
+        average_entry_price="60000",
+        delivered_status="PENDING",
+    )
+    order = builders.make_order(
+        trade,
+        client_order_id=f"client-{number}",
+        exchange_order_id=f"exchange-{number}",
+        status=OrderStatus.FILLED,
+        filled_quantity="0.5",
+        average_price="60000",
+        delivered_status=OrderStatus.OPEN,
+        delivered_quantity="0.5",
+        delivered_price="60000",
+        delivered_filled_quantity="0",
+        delivered_at=NOW - timedelta(hours=1),
+    )
+    run = builders.make_run(
+        account,
+        started_at=NOW + timedelta(minutes=number),
+        finished_at=NOW + timedelta(minutes=number, seconds=2),
+        counts={"orders": 5, "mismatches": 1},
+    )
+    fill = builders.make_fill(
+        account,
+        exchange_fill_id=f"fill-{number}",
+        exchange_order_id=order.exchange_order_id,
+        client_order_id=order.client_order_id,
+        allocated_quantity="0.5",
+        run=run,
+        raw='{"px":"60000","sz":"0.5"}',
+    )
+    history = builders.make_history(
+        trade,
+        order=order,
+        run=run,
+        source=HistorySource.RECONCILED,
+        exchange_fill_id=fill.exchange_fill_id,
+        evidence_hash="e" * 64,
+    )
+    mismatch = builders.make_mismatch(
+        run,
+        profile=profile,
+        trade=trade,
+        order=order,
+        kind=MismatchKind.MISSING_FROM_EXCHANGE,
+        drift="0.5",
+        database_side={"status": "OPEN", "filled_quantity": "0", "quantity": "0.5"},
+        exchange_side={
+            "rule": "lookup_filled",
+            "order": {"status": "FILLED", "filled_quantity": "0.5", "quantity": "0.50"},
+            "fills": [{"fill_id": fill.exchange_fill_id}],
+        },
+    )
+    seal(
+        run,
+        EventDraft(
+            action="trade.entry_filled",
+            object_type="trade",
+            object_id=str(trade.pk),
+            profile=profile.name,
+            account=account.name,
+            before={"trade": {"entry_quantity": "0"}},
+            after={"trade": {"entry_quantity": "0.5"}},
+        ),
+        EventDraft(
+            action="order.filled",
+            object_type="order",
+            object_id=str(order.pk),
+            profile=profile.name,
+            account=account.name,
+            before={"status": "OPEN"},
+            after={"order": {"status": "FILLED"}},
+            reason_code="LOOKUP_FILLED",
+            comment="the exchange filled it while the bot was away",
+        ),
+    )
+    return Story(
+        account=account,
+        profile=profile,
+        trade=trade,
+        order=order,
+        run=run,
+        fill=fill,
+        history=history,
+        allocation=builders.make_allocation(fill, history),
+        mismatch=mismatch,
+        sighting=builders.make_sighting(mismatch),
+        position=builders.make_position(profile, symbol=f"COIN{number}/USDT:USDT"),
+        coverage=FillCoverage.objects.create(
+            account=account,
+            instrument_type=InstrumentType.SWAP,
+            status=CoverageStatus.PROVEN,
+            start_at=NOW + timedelta(hours=2 * number),
+            end_at=NOW + timedelta(hours=2 * number + 1),
+        ),
+    )
+
+
+def add_to(story: Story, number: int) -> None:
+    """Make one more of everything that can hang on a trade, its order, a fill and a run."""
+    order = builders.make_order(story.trade)
+    fill = builders.make_fill(
+        story.account,
+        exchange_order_id=story.order.exchange_order_id,
+        client_order_id=story.order.client_order_id,
+        quantity="1000",
+        allocated_quantity="0.001",
+        run=story.run,
+    )
+    history = builders.make_history(
+        story.trade, order=story.order, run=story.run, quantity="0.001", kind=HistoryKind.EXIT
+    )
+    builders.make_allocation(fill, history)
+    shared = builders.make_history(
+        story.trade, order=order, run=story.run, quantity="0.0001", kind=HistoryKind.EXIT
+    )
+    # The story's fill is booked in full: a part of it is freed before it is booked again.
+    for released in (True, False):
+        builders.make_allocation(story.fill, shared, quantity=Decimal("0.0001"), released=released)
+    mismatch = builders.make_mismatch(story.run, order=story.order, trade=story.trade)
+    builders.make_sighting(mismatch)
+    seal(
+        story.run,
+        *(
+            EventDraft(action="test.noted", object_type=word, object_id=str(row.pk))
+            for word, row in (
+                ("order", story.order),
+                ("trade", story.trade),
+                ("fill", story.fill),
+                ("mismatch", story.mismatch),
+                ("profile", story.profile),
+                ("account", story.account),
+                ("position", story.position),
+            )
+        ),
+    )
+    builders.make_position(story.profile, symbol=f"MORE{number}/USDT:USDT")
+    builders.make_trade(story.profile, symbol=story.position.symbol, entry_quantity="1")
+
+
+def seal(run: Run | None, *drafts: EventDraft) -> None:
+    """Record audit events, sealed as the handlers seal them."""
+    with transaction_unit(
+        actor=system_actor("reconcile"),
+        clock=FixedClock(),
+        run_id=None if run is None else run.pk,
+    ) as unit:
+        for draft in drafts:
+            unit.record(draft)

@@ -1,0 +1,337 @@
+"""One line a thing: rows with sane defaults, for the set-up of a test.
+
+Amounts may be given as strings; the instances hold what a later read would give. `arranging` is
+what lets set-up write past the transaction unit; code under test never runs inside it.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from django.db import connections, models, transaction
+from django.db.models import Value
+from django.db.models.expressions import Combinable
+
+from reconciliation.domain.amounts import parse_amount
+from reconciliation.enums import (
+    Coverage,
+    Direction,
+    FillKind,
+    HistoryKind,
+    HistorySource,
+    InstrumentType,
+    MismatchKind,
+    MismatchStatus,
+    OrderOrigin,
+    OrderStatus,
+    OrderType,
+    PositionMode,
+    Purpose,
+    RunKind,
+    RunStatus,
+    Side,
+    TradeStatus,
+)
+from reconciliation.models import (
+    ExchangeAccount,
+    Fill,
+    FillAllocation,
+    Mismatch,
+    MismatchSighting,
+    Order,
+    Position,
+    Profile,
+    ProfileLease,
+    Run,
+    Trade,
+    TradeHistory,
+)
+from reconciliation.models.fields import ExactDecimalField
+
+NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+SYMBOL = "BTC/USDT:USDT"
+
+_numbers = count(1)
+_arranging = threading.local()
+
+
+class FixedClock:
+    """A clock that only `advance` (or a sleep) moves."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.moment = now
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return self.moment.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds=seconds)
+
+    def lock_now(self) -> Combinable:
+        return Value(self.moment, output_field=models.DateTimeField())
+
+    def advance(self, **by: float) -> None:
+        self.moment += timedelta(**by)
+
+
+@contextmanager
+def arranging() -> Iterator[None]:
+    """Let this thread write audited tables outside a transaction unit: for set-up only."""
+    _arranging.depth = getattr(_arranging, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _arranging.depth -= 1
+
+
+def is_arranging() -> bool:
+    """Return whether this thread is inside `arranging`."""
+    return getattr(_arranging, "depth", 0) > 0
+
+
+@contextmanager
+def guards_lifted(using: str = "default") -> Iterator[None]:
+    """Lift the triggers, as an attacker with the database's password could, and restore them."""
+    connection = connections[using]
+    with transaction.atomic(using=using), connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            triggers = cursor.fetchall()
+            lift = [f'DROP TRIGGER "{name}"' for name, _ in triggers]
+            restore = [sql for _, sql in triggers]
+        else:
+            cursor.execute(
+                "SELECT tgname, tgrelid::regclass::text FROM pg_trigger"
+                " WHERE tgname LIKE 'guard\\_%' AND NOT tgisinternal"
+            )
+            triggers = cursor.fetchall()
+            # A table with checks still to come at the commit cannot be altered: have them now.
+            checks = ["SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED"]
+            alter = 'ALTER TABLE {1} {verb} TRIGGER "{0}"'
+            lift = checks + [alter.format(*trigger, verb="DISABLE") for trigger in triggers]
+            restore = checks + [alter.format(*trigger, verb="ENABLE") for trigger in triggers]
+        for statement in lift:
+            cursor.execute(statement)
+        with arranging():
+            yield
+        for statement in restore:
+            cursor.execute(statement)
+
+
+def make_account(name: str = "main", **values: Any) -> ExchangeAccount:
+    """Return the account of that name; it is made on its first mention."""
+    return _named(
+        ExchangeAccount,
+        name,
+        values,
+        exchange_id="okx",
+        credential_prefix=name.upper(),
+        position_mode=PositionMode.NET,
+        created_at=NOW - timedelta(days=30),
+    )
+
+
+def make_profile(name: str = "alpha", **values: Any) -> Profile:
+    """Return the profile of that name (on account `main`), made with its lease when first named."""
+    account = values.pop("account", None) or make_account()
+    profile = _named(
+        Profile,
+        name,
+        values,
+        account=account,
+        sub_tag=f"{name}01",
+        allocated_capital_usd="100000",
+        created_at=NOW - timedelta(days=30),
+    )
+    ProfileLease.objects.get_or_create(profile=profile)
+    return profile
+
+
+def make_trade(profile: Profile | None = None, **values: Any) -> Trade:
+    """Make a trade; its status follows its quantities unless given. It has no history rows."""
+    profile = profile or make_profile()
+    entry = parse_amount(values.setdefault("entry_quantity", "0"))
+    left = entry - parse_amount(values.setdefault("exit_quantity", "0"))
+    status = TradeStatus.PENDING
+    if entry > 0:
+        status = TradeStatus.OPEN if left > 0 else TradeStatus.CLOSED
+    return _create(
+        Trade,
+        values,
+        account=profile.account,
+        profile=profile,
+        trade_id=f"T{next(_numbers)}",
+        symbol=SYMBOL,
+        direction=Direction.LONG,
+        sub_tag=profile.sub_tag,
+        status=status,
+        opened_at=NOW - timedelta(hours=2),
+        last_activity_at=NOW - timedelta(hours=2),
+    )
+
+
+def make_order(trade: Trade | None = None, **values: Any) -> Order:
+    """Make an order of a trade (of none where `trade` is None), open and unfilled."""
+    profile = values.pop("profile", None) or (trade.profile if trade else make_profile())
+    number = next(_numbers)
+    return _create(
+        Order,
+        values,
+        account=profile.account,
+        profile=profile,
+        trade=trade,
+        purpose=Purpose.ENTRY,
+        origin=OrderOrigin.BOT,
+        client_order_id=f"client{number}",
+        exchange_order_id=str(1_000_000 + number),
+        symbol=trade.symbol if trade else SYMBOL,
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        sub_tag=profile.sub_tag,
+        status=OrderStatus.OPEN,
+        quantity="0.5",
+        price="60000",
+        filled_quantity="0",
+        created_at=NOW - timedelta(hours=2),
+        last_activity_at=NOW - timedelta(hours=2),
+    )
+
+
+def make_history(trade: Trade | None = None, **values: Any) -> TradeHistory:
+    """Make a history row, wholly booked; the trade's own quantities stay as they are."""
+    quantity = values.setdefault("quantity", "0.5")
+    return _create(
+        TradeHistory,
+        values,
+        trade=trade or make_trade(entry_quantity=quantity),
+        key=f"row{next(_numbers)}",
+        kind=HistoryKind.ENTRY,
+        source=HistorySource.BOT,
+        booked_quantity=quantity,
+        price="60000",
+        executed_at=NOW - timedelta(hours=2),
+        recorded_at=NOW - timedelta(hours=2),
+    )
+
+
+def make_fill(account: ExchangeAccount | None = None, **values: Any) -> Fill:
+    """Make a fill as the exchange showed it, booked to nothing."""
+    return _create(
+        Fill,
+        values,
+        account=account or make_account(),
+        symbol=SYMBOL,
+        side=Side.BUY,
+        exchange_fill_id=str(9_000_000 + next(_numbers)),
+        instrument_type=InstrumentType.SWAP,
+        kind=FillKind.TRADE,
+        quantity="0.5",
+        allocated_quantity="0",
+        price="60000",
+        fee="1.5",
+        fee_currency="USDT",
+        executed_at=NOW - timedelta(hours=2),
+        recorded_at=NOW - timedelta(hours=2),
+    )
+
+
+def make_allocation(fill: Fill, history: TradeHistory, **values: Any) -> FillAllocation:
+    """Make an allocation of the row's booked quantity; the fill's running total stays as it is."""
+    return _create(
+        FillAllocation,
+        values,
+        fill=fill,
+        trade=history.trade,
+        history=history,
+        quantity=history.booked_quantity,
+        recorded_at=NOW,
+    )
+
+
+def make_position(profile: Profile | None = None, **values: Any) -> Position:
+    """Make a position row: long half a coin."""
+    return _create(
+        Position,
+        values,
+        profile=profile or make_profile(),
+        symbol=SYMBOL,
+        direction=Direction.LONG,
+        quantity="0.5",
+        entry_price="60000",
+        updated_at=NOW - timedelta(hours=2),
+    )
+
+
+def make_run(account: ExchangeAccount | None = None, **values: Any) -> Run:
+    """Make a run, finished and complete unless its status says otherwise."""
+    running = values.get("status") == RunStatus.RUNNING
+    return _create(
+        Run,
+        values,
+        account=account or make_account(),
+        kind=RunKind.RECONCILE,
+        status=RunStatus.SUCCEEDED,
+        coverage=Coverage.NONE if running else Coverage.COMPLETE,
+        claim_token=uuid4(),
+        claim_expires_at=NOW + timedelta(seconds=90),
+        started_at=NOW,
+        finished_at=None if running else NOW,
+        as_of=None if running else NOW,
+    )
+
+
+def make_mismatch(run: Run | None = None, **values: Any) -> Mismatch:
+    """Make a mismatch that a run saw: an open one unless given."""
+    run = run or make_run()
+    return _create(
+        Mismatch,
+        values,
+        account=run.account,
+        kind=MismatchKind.MISSING_FROM_EXCHANGE,
+        key=f"difference{next(_numbers)}",
+        symbol=SYMBOL,
+        status=MismatchStatus.OPEN,
+        first_run=run,
+        opened_at=NOW,
+    )
+
+
+def make_sighting(mismatch: Mismatch | None = None, **values: Any) -> MismatchSighting:
+    """Make the count of a mismatch's sightings: seen once, by its first run."""
+    mismatch = mismatch or make_mismatch()
+    return _create(
+        MismatchSighting,
+        values,
+        mismatch=mismatch,
+        last_run=mismatch.first_run,
+        last_seen_at=NOW,
+    )
+
+
+def _named(model: Any, name: str, values: dict[str, Any], **defaults: Any) -> Any:
+    found = model.objects.filter(name=name).first()
+    if found is None:
+        return _create(model, values, name=name, **defaults)
+    different = {key for key, value in values.items() if getattr(found, key) != value}
+    if different:
+        raise ValueError(f"{name} was made before, with other {', '.join(sorted(different))}")
+    return found
+
+
+def _create(model: Any, values: dict[str, Any], **defaults: Any) -> Any:
+    row = model(**{**defaults, **values})
+    for field in model._meta.concrete_fields:
+        value = getattr(row, field.attname)
+        if isinstance(field, ExactDecimalField) and not isinstance(value, Decimal | None):
+            setattr(row, field.attname, parse_amount(value))
+    with arranging():
+        row.save(force_insert=True)
+    return row

@@ -1,0 +1,361 @@
+"""A row written in bulk is the row that the ORM would have written, in one statement."""
+
+from collections.abc import Callable, Iterator
+from copy import copy
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.apps import apps
+from django.db import DataError, IntegrityError, connection, models, transaction
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+
+from reconciliation.domain.audit import EventDraft, system_actor
+from reconciliation.enums import OrderStatus, PositionSide, RunStatus, TradeStatus
+from reconciliation.handlers.bulk import insert_missing_rows, insert_rows, update_rows
+from reconciliation.handlers.unit import transaction_unit
+from reconciliation.models import (
+    AuditEvent,
+    AuditHead,
+    Fill,
+    FillCoverage,
+    Order,
+    Profile,
+    ProfileLease,
+)
+from tests.builders import (
+    NOW,
+    SYMBOL,
+    FixedClock,
+    arranging,
+    guards_lifted,
+    make_account,
+    make_allocation,
+    make_fill,
+    make_history,
+    make_mismatch,
+    make_order,
+    make_position,
+    make_profile,
+    make_run,
+    make_sighting,
+    make_trade,
+)
+
+pytestmark = pytest.mark.django_db
+AWKWARD = 'it\'s "5 %s" — ünï\\u0041\n\t🜁'
+EXACT = Decimal("-12345678901234567890.123456789012345678")
+TINY = Decimal("0.000000000000000001")
+CAPITAL = {"allocated_capital_usd": Decimal(1), "created_at": NOW}
+FILL_KEY = ["account", "symbol", "side", "exchange_fill_id"]
+
+
+@pytest.fixture(autouse=True)
+def _arranged() -> Iterator[None]:
+    with arranging():
+        yield
+
+
+def make_event(**values: Any) -> AuditEvent:
+    with transaction_unit(
+        actor=system_actor("test"), clock=FixedClock(), run_id=values.pop("run_id", None)
+    ) as unit:
+        event_id = unit.record(EventDraft(**{"action": "a.b", **values}))
+    return AuditEvent.objects.get(event_id=event_id)
+
+
+def make_head(**values: Any) -> AuditHead:
+    return AuditHead.objects.create(**values)
+
+
+def make_coverage(**values: Any) -> FillCoverage:
+    common = {"account": make_account(), "start_at": NOW, "end_at": NOW + timedelta(microseconds=1)}
+    return FillCoverage.objects.create(**{**common, **values})
+
+
+# Of every model one row with its columns filled awkwardly, and one with as little as it may have.
+SAMPLES: dict[str, tuple[Callable[[], models.Model], Callable[[], models.Model]]] = {
+    "account": (
+        lambda: make_account(options={"a": [1, 2.5, None, True, AWKWARD]}, enabled=False),
+        lambda: make_account("other"),
+    ),
+    "profile": (
+        lambda: make_profile(allocated_capital_usd=TINY),
+        lambda: make_profile("other", account=make_account("other")),
+    ),
+    "event": (
+        lambda: make_event(run_id=7, comment=AWKWARD, object_id=AWKWARD, after={"x": EXACT}),
+        lambda: make_event(),
+    ),
+    "head": (
+        lambda: make_head(pk=2, sequence=2**62, hash="a" * 64),
+        lambda: make_head(pk=3, hash=""),
+    ),
+    "lease": (
+        lambda: ProfileLease.objects.create(
+            profile=Profile.objects.create(
+                name="leased", account=make_account(), sub_tag="", **CAPITAL
+            ),
+            token=2**62,
+            holder=AWKWARD,
+            acquired_at=NOW,
+            expires_at=NOW + timedelta(microseconds=1),
+        ),
+        lambda: make_profile().lease,
+    ),
+    "run": (
+        lambda: make_run(
+            error=AWKWARD,
+            unread={"fills": AWKWARD},
+            counts={"n": 10**15},
+            row_errors=[AWKWARD],
+            claim_token=UUID(int=5),
+            started_at=NOW + timedelta(microseconds=1),
+        ),
+        lambda: make_run(make_account("other"), status=RunStatus.RUNNING),
+    ),
+    "trade": (
+        lambda: make_trade(
+            entry_quantity=TINY,
+            average_entry_price="60000.1",
+            average_exit_price="0",
+            closed_at=NOW,
+            delivered_status=TradeStatus.OPEN,
+            reversals=2**31 - 1,
+        ),
+        lambda: make_trade(sub_tag=None),
+    ),
+    "history": (
+        lambda: make_history(
+            order=make_order(), run=make_run(), fee=EXACT, estimated=True, exchange_fill_id="00012"
+        ),
+        lambda: make_history(price=None),
+    ),
+    "order": (
+        lambda: make_order(
+            make_trade(),
+            average_price=TINY,
+            position_side=PositionSide.LONG,
+            delivered_status=OrderStatus.OPEN,
+            delivered_quantity="1",
+            delivered_price=EXACT,
+            delivered_filled_quantity="0",
+            delivered_average_price="0",
+            delivered_at=NOW,
+            end_reason=AWKWARD,
+        ),
+        lambda: make_order(price=None, sub_tag=None),
+    ),
+    "fill": (
+        lambda: make_fill(
+            run=make_run(),
+            position_side=PositionSide.NET,
+            exchange_order_id="007",
+            client_order_id="1e5",
+            sub_tag="",
+            trade_hint="null",
+            raw='{"a":"\\u0000"}',
+        ),
+        lambda: make_fill(fee=None, fee_currency=None),
+    ),
+    "allocation": (
+        lambda: make_allocation(make_fill(), make_history()),
+        lambda: make_allocation(make_fill(), make_history(), quantity=TINY),
+    ),
+    "coverage": (
+        lambda: make_coverage(instrument_type="swap", status="PROVEN"),
+        lambda: make_coverage(instrument_type="spot", status="UNOBTAINABLE"),
+    ),
+    "position": (
+        lambda: make_position(
+            delivered_quantity=EXACT, delivered_entry_price="1", delivered_at=NOW
+        ),
+        lambda: make_position(symbol="ETH/USDT", quantity="0", entry_price=None),
+    ),
+    "mismatch": (
+        lambda: make_mismatch(
+            profile=make_profile(),
+            trade=make_trade(),
+            order=make_order(),
+            drift=EXACT,
+            database_side={"quantity": "0.5", "nested": {"list": []}},
+        ),
+        lambda: make_mismatch(),
+    ),
+    "sighting": (lambda: make_sighting(count=9), lambda: make_sighting()),
+}
+
+
+def raw_columns(row: models.Model) -> dict[str, Any]:
+    """Return the row's columns as the database holds them, with their storage class on SQLite."""
+    quote = connection.ops.quote_name
+    fields = row._meta.concrete_fields
+    columns = [quote(str(field.column)) for field in fields]
+    if connection.vendor == "sqlite":
+        columns += [f"typeof({column})" for column in columns]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(columns)} FROM {quote(row._meta.db_table)}"
+            f" WHERE {quote(str(row._meta.pk.column))} = %s",
+            [row.pk],
+        )
+        values = cursor.fetchone()
+    return {field.name: values[at :: len(fields)] for at, field in enumerate(fields)}
+
+
+def free_fields(model: type[models.Model]) -> list[str]:
+    """Return the fields that two rows may share: those in no unique constraint."""
+    unique = {field.name for field in model._meta.concrete_fields if field.unique}
+    for constraint in model._meta.constraints:
+        if isinstance(constraint, models.UniqueConstraint):
+            unique |= set(constraint.fields)
+    return [field.name for field in model._meta.concrete_fields if field.name not in unique]
+
+
+def test_there_is_a_sample_of_every_model():
+    sampled = {type(make()) for make, _ in SAMPLES.values()}
+    assert sampled == set(apps.get_app_config("reconciliation").get_models())
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["filled", "sparse"])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_an_inserted_row_is_the_one_the_orm_writes(name: str, which: int):
+    row = SAMPLES[name][which]()
+    written_by_orm = raw_columns(row)
+    with guards_lifted():
+        type(row).objects.filter(pk=row.pk)._raw_delete("default")
+        insert_rows(type(row), [row])
+    assert raw_columns(row) == written_by_orm
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_an_updated_row_is_the_one_the_orm_writes(name: str):
+    filled, sparse = (make() for make in SAMPLES[name])
+    before, wanted = raw_columns(filled), raw_columns(sparse)
+    fields = free_fields(type(filled))
+    changed = copy(filled)
+    for field in fields:
+        setattr(changed, field, getattr(sparse, field))
+
+    with guards_lifted():
+        assert update_rows(type(filled), [changed], fields) == 1
+        assert {**before, **{field: wanted[field] for field in fields}} == raw_columns(filled)
+        assert update_rows(type(filled), [filled], fields) == 1
+    assert raw_columns(filled) == before
+    assert raw_columns(sparse) == wanted
+
+
+def test_a_thousand_rows_are_one_statement_and_learn_their_keys_in_order():
+    account = make_account()
+    rows = [_fill(account.pk, number) for number in range(1000)]
+    with CaptureQueriesContext(connection) as inserting:
+        insert_rows(Fill, rows)
+    assert len(inserting) == 1
+    assert [row.exchange_fill_id for row in Fill.objects.order_by("pk")] == [
+        row.exchange_fill_id for row in rows
+    ]
+    assert [row.pk for row in rows] == list(
+        Fill.objects.order_by("pk").values_list("pk", flat=True)
+    )
+
+    for row in rows:
+        row.allocated_quantity = Decimal("0.25")
+    with CaptureQueriesContext(connection) as updating:
+        assert update_rows(Fill, rows, ["allocated_quantity"]) == 1000
+    assert len(updating) == 1
+    assert Fill.objects.filter(allocated_quantity="0.25").count() == 1000
+
+
+def test_no_rows_are_no_statement():
+    with CaptureQueriesContext(connection) as queries:
+        insert_rows(Fill, [])
+        assert insert_missing_rows(Fill, [], FILL_KEY) == 0
+        assert update_rows(Fill, [], ["allocated_quantity"]) == 0
+    assert len(queries) == 0
+
+
+def test_only_missing_rows_are_inserted_and_the_others_stay_as_they_are():
+    account = make_account()
+    assert insert_missing_rows(Fill, [_fill(account.pk, 1), _fill(account.pk, 2)], FILL_KEY) == 2
+    changed = _fill(account.pk, 2, price=Decimal(1))
+    again = [changed, _fill(account.pk, 3), _fill(account.pk, 3), _fill(account.pk, 1)]
+    with CaptureQueriesContext(connection) as queries:
+        assert insert_missing_rows(Fill, again, FILL_KEY) == 1
+    assert len(queries) == 1
+    assert Fill.objects.count() == 3
+    assert Fill.objects.get(exchange_fill_id="2").price == 60000
+
+
+def test_a_missing_row_that_breaks_another_constraint_is_still_refused():
+    account = make_account()
+    with pytest.raises(IntegrityError, match="fill_quantity_positive"), transaction.atomic():
+        insert_missing_rows(Fill, [_fill(account.pk, 1, quantity=Decimal(0))], FILL_KEY)
+
+
+def test_one_bad_row_leaves_none():
+    account = make_account()
+    rows = [_fill(account.pk, 1), _fill(account.pk, 1)]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_rows(Fill, rows)
+    assert not Fill.objects.exists()
+
+
+@pytest.mark.parametrize("text", ["nul \x00", "half a pair \ud83d", "x" * 65])
+def test_text_that_one_engine_could_not_hold_is_refused_by_both(text: str):
+    with pytest.raises(DataError), transaction.atomic():
+        insert_rows(Fill, [_fill(make_account().pk, 1, client_order_id=text)])
+    assert not Fill.objects.exists()
+
+
+def test_an_update_writes_the_named_fields_of_rows_that_exist():
+    order, absent = make_order(), make_order()
+    absent.pk = order.pk + 1000
+    order.end_reason, order.symbol = "gone", "never written"
+    assert update_rows(Order, [order, absent], ["end_reason", "trade"]) == 1
+    order.refresh_from_db()
+    assert (order.end_reason, order.symbol) == ("gone", SYMBOL)
+
+
+def test_a_misuse_is_told_before_anything_is_sent():
+    order = make_order()
+    unsaved = copy(order)
+    unsaved.pk = None
+    with pytest.raises(ValueError, match="either every row"):
+        insert_rows(Order, [order, unsaved])
+    with pytest.raises(ValueError, match="not rows of Order: Run"):
+        insert_rows(Order, [make_run()])
+    with pytest.raises(ValueError, match="no automatic primary key"):
+        insert_rows(AuditEvent, [AuditEvent()])
+    with pytest.raises(ValueError, match="a primary key of its own"):
+        update_rows(Order, [order, order], ["price"])
+    with pytest.raises(ValueError, match="a primary key of its own"):
+        update_rows(Order, [unsaved], ["price"])
+    with pytest.raises(ValueError, match="no column 'prise'"):
+        update_rows(Order, [order], ["prise"])
+    with pytest.raises(ValueError, match="name the fields"):
+        update_rows(Order, [order], [])
+    order.version = F("version") + 1
+    with pytest.raises(TypeError, match="version"):
+        update_rows(Order, [order], ["version"])
+
+
+def _fill(account_id: int, number: int, **values: Any) -> Fill:
+    return Fill(
+        **{
+            "account_id": account_id,
+            "symbol": SYMBOL,
+            "side": "buy",
+            "exchange_fill_id": str(number),
+            "instrument_type": "swap",
+            "kind": "trade",
+            "quantity": Decimal("0.5"),
+            "allocated_quantity": Decimal(0),
+            "price": Decimal(60000),
+            "executed_at": NOW,
+            "recorded_at": NOW,
+            **values,
+        }
+    )
