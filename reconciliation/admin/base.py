@@ -95,7 +95,7 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow what is declared: any other condition could scan the table."""
-        return lookup in self.narrowed_by or lookup.split("__")[0] in self._filter_names()
+        return lookup in self.narrowed_by or lookup in self._filter_lookups()
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -159,14 +159,15 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
         except (ObjectDoesNotExist, ValidationError, ValueError):
             raise Http404(f"There is no {self.opts.verbose_name} {pk}.") from None
 
-    def _filter_names(self) -> set[str]:
-        names = set()
+    def _filter_lookups(self) -> set[str]:
+        lookups = set()
         for item in self.list_filter:
             if isinstance(item, type):
-                names.add(str(getattr(item, "parameter_name", "")))
+                lookups.add(str(getattr(item, "parameter_name", "")))
             else:
-                names.add(str(item[0] if isinstance(item, tuple | list) else item))
-        return names
+                name = str(item[0] if isinstance(item, tuple | list) else item)
+                lookups |= {f"{name}__{end}" for end in ("exact", "isnull", "id__exact")}
+        return lookups
 
     def _narrowings(self, request: HttpRequest) -> list[tuple[str, str]]:
         """Return what a followed link has narrowed the list to, in words."""

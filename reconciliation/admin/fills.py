@@ -35,8 +35,6 @@ class FillAdmin(ReadOnlyAdmin[Fill]):
         tables.UNBOOKED_QUANTITY,
         col.amount("Price", "price"),
         col.text("Exchange order id", "exchange_order_id"),
-        col.text("Client order id", "client_order_id"),
-        col.text("Sub tag", "sub_tag"),
         col.link("First read by", "run"),
         col.moment("Executed", "executed_at"),
     )

@@ -129,6 +129,7 @@ class MismatchSightingAdmin(ReadOnlyAdmin[MismatchSighting]):
             rows=[
                 ("Mismatch", link(obj.mismatch)),
                 ("Kind", display.text(obj.mismatch.kind)),
+                ("Symbol", display.text(obj.mismatch.symbol)),
                 ("Status", display.text(obj.mismatch.status)),
                 *_sightings(obj),
             ],

@@ -150,7 +150,6 @@ def mismatches(queryset: QuerySet[Mismatch], *, title: str, lookups: Lookups, em
             col.link("Trade", "trade"),
             col.link("Order", "order"),
             col.moment("Opened", "opened_at"),
-            col.moment("Closed", "closed_at"),
             RESOLUTION,
         ),
         lookups=lookups,

@@ -48,8 +48,6 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
         col.text("Symbol", "symbol"),
         col.text("Direction", "direction"),
         tables.OPEN_QUANTITY,
-        col.amount("Entered", "entry_quantity"),
-        col.amount("Exited", "exit_quantity"),
         col.amount("Entry price", "average_entry_price"),
         col.amount("Exit price", "average_exit_price"),
         col.Column("Correction owed", _owed),

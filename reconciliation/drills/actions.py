@@ -23,11 +23,16 @@ from reconciliation.drills.schema import (
 )
 from reconciliation.drills.tamper import tamper_with_event
 from reconciliation.drills.world import World
-from reconciliation.handlers.leases import Lease, release_lease, take_lease
-from reconciliation.models import Profile, ProfileLease
+from reconciliation.handlers.leases import release_lease, take_lease
+from reconciliation.models import Profile
 
 OTHER_WORKER = "another worker"
 ALWAYS: Final = "always"
+
+
+class LockTaken(RuntimeError):
+    """A drill lets another worker take a lock that somebody holds."""
+
 
 Action = Callable[[World, Step], None]
 
@@ -68,19 +73,23 @@ def arm_fault(world: World, step: FaultStep | ClearFaultsStep) -> None:
 
 
 def hold_lock(world: World, step: LockStep) -> None:
-    """Let another worker hold a profile's lock."""
-    take_lease(
+    """Let another worker take a profile's lock, as a worker does; raises `LockTaken`."""
+    lease = take_lease(
         profile_id=_profile_id(step.profile),
         holder=OTHER_WORKER,
         ttl=step.duration,
         clock=world.clock,
     )
+    if lease is None:
+        raise LockTaken(f"the lock of profile {step.profile!r} is held already")
+    world.foreign_leases[step.profile] = lease
 
 
 def release_lock(world: World, step: UnlockStep) -> None:
-    """Let that other worker give the lock back."""
-    held = ProfileLease.objects.get(profile_id=_profile_id(step.profile))
-    release_lease(Lease(profile_id=held.profile_id, token=held.token))
+    """Let that other worker give the lock back, if it still has it."""
+    lease = world.foreign_leases.pop(step.profile, None)
+    if lease is not None:
+        release_lease(lease)
 
 
 def arm_crash(world: World, step: CrashStep) -> None:

@@ -20,6 +20,7 @@ from reconciliation.exchange.paper.book import PaperAccount
 from reconciliation.exchange.paper.server import PaperExchange
 from reconciliation.handlers.accounts import create_account, create_profile
 from reconciliation.handlers.deliveries import deliver
+from reconciliation.handlers.leases import Lease
 
 SET_UP = system_actor("drill")
 BEFORE_THE_DRILL = timedelta(days=1)
@@ -30,7 +31,8 @@ TRADING_SYSTEM = Actor(type=ActorType.BOT, id="drill", name="trading system")
 class World:
     """What steps act on. `order_names` is the drill's orders, oldest name first.
 
-    `remarks` is what a person should know of the course of the drill that is no failure.
+    `foreign_leases` are those that another worker of the drill holds, by profile. `remarks` is
+    what a person should know of the course of the drill that is no failure.
     """
 
     drill: Drill
@@ -39,6 +41,7 @@ class World:
     gateways: DrillGateways
     order_names: list[OrderName] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    foreign_leases: dict[str, Lease] = field(default_factory=dict)
     corrections: int = 0
     _crash: CycleStep | None = field(default=None, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -139,17 +142,18 @@ def make_world(drill: Drill) -> Iterator[World]:
             world = World(drill=drill, clock=clock, exchange=exchange, gateways=gateways)
             for change in drill.exchange:
                 world.apply_exchange(change)
-            _create_profiles(world)
             # What the database holds at the start was written long before it: the rows' own times
             # say when something happened last, not the moment at which the drill set them up.
-            world.deliver(drill.database, clock=DrillClock(clock.now() - BEFORE_THE_DRILL))
+            long_ago = DrillClock(clock.now() - BEFORE_THE_DRILL)
+            _create_profiles(drill, long_ago)
+            world.deliver(drill.database, clock=long_ago)
             yield world
         finally:
             gateways.forget()
 
 
-def _create_profiles(world: World) -> None:
-    drill, ids = world.drill, {}
+def _create_profiles(drill: Drill, clock: DrillClock) -> None:
+    ids = {}
     for account in drill.accounts.values():
         created = create_account(
             name=account.name,
@@ -158,7 +162,7 @@ def _create_profiles(world: World) -> None:
             position_mode=account.position_mode,
             options=OPTIONS,
             actor=SET_UP,
-            clock=world.clock,
+            clock=clock,
             conf=drill.conf,
         )
         ids[account.name] = created.pk
@@ -169,6 +173,6 @@ def _create_profiles(world: World) -> None:
             sub_tag=profile.sub_tag,
             allocated_capital_usd=profile.allocated_capital_usd,
             actor=SET_UP,
-            clock=world.clock,
+            clock=clock,
             conf=drill.conf,
         )

@@ -21,7 +21,10 @@ from tests.exchange.paper.builders import NOW, FrozenClock
 BOTH = frozenset(InstrumentType)
 NOW_MS = int(NOW.timestamp()) * 1000
 STUB_CREDENTIALS = Credentials(
-    api_key="stub-api-key-0001", secret="stub+secret/0001==", password="stub pass&word", prefix="MAIN"
+    api_key="stub-api-key-0001",
+    secret="stub+secret/0001==",
+    password="stub pass&word",
+    prefix="MAIN",
 )
 
 

@@ -110,9 +110,7 @@ def test_an_algo_state_that_is_not_known_is_an_error_and_no_guess() -> None:
         ("optimal_limit_ioc", OrderType.MARKET),
     ],
 )
-def test_order_types_are_of_the_limit_family_or_at_market(
-    word: str, order_type: OrderType
-) -> None:
+def test_order_types_are_of_the_limit_family_or_at_market(word: str, order_type: OrderType) -> None:
     order = normalize_order(order_row(ordType=word), reading())
 
     assert order is not None

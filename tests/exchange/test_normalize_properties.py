@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from reconciliation.domain.amounts import plain
 from reconciliation.domain.types import ExchangePosition
 from reconciliation.enums import PositionMode
+from reconciliation.exchange.gateway import ExchangeError
 from reconciliation.exchange.normalize import Reading, normalize_fill, normalize_order
 from reconciliation.exchange.normalize_account import normalize_positions
 from tests.exchange.builders import fill_row, market, order_row, position_row, reading, table
@@ -118,8 +119,6 @@ def held(rows: list[dict[str, Any]]) -> list[tuple[str, str, Decimal]]:
 def test_whatever_a_field_holds_an_order_is_read_or_refused_by_name(
     text: object, field: str
 ) -> None:
-    from reconciliation.exchange.gateway import ExchangeError
-
     try:
         order = normalize_order(order_row(**{field: text}), reading())
     except ExchangeError:

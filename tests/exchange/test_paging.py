@@ -130,12 +130,8 @@ def test_a_walk_without_a_window_reads_the_whole_list(times: list[int]) -> None:
 
 
 @given(times=st.one_of(times, crowded_times), spoilt=st.integers(1, 12), kept=st.integers(0, 3))
-def test_an_answer_that_is_cut_once_hides_nothing(
-    times: list[int], spoilt: int, kept: int
-) -> None:
-    listed = FakeList(
-        times, spoil=lambda number, rows: rows[:kept] if number == spoilt else rows
-    )
+def test_an_answer_that_is_cut_once_hides_nothing(times: list[int], spoilt: int, kept: int) -> None:
+    listed = FakeList(times, spoil=lambda number, rows: rows[:kept] if number == spoilt else rows)
 
     pages = walk(listed)
 
