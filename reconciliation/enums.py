@@ -74,11 +74,26 @@ ENDED_UNFILLED_ORDER_STATUSES = frozenset(
 )
 
 
-class OrderOrigin(TextChoices):
-    """Who told the portal of an order first."""
+class Origin(TextChoices):
+    """Who told the portal of an order, or a trade, first."""
 
     BOT = "BOT"
     EXCHANGE = "EXCHANGE"
+
+
+class LegKind(TextChoices):
+    """REPLACEMENT: another id under the same client order id. CHILD: triggered by an algo order."""
+
+    REPLACEMENT = "REPLACEMENT"
+    CHILD = "CHILD"
+
+
+class ExternalStatus(TextChoices):
+    """What a person decided of an order that belongs to nobody."""
+
+    PENDING = "PENDING"
+    ADOPTED = "ADOPTED"
+    IGNORED = "IGNORED"
 
 
 class TradeStatus(TextChoices):
@@ -173,6 +188,46 @@ class MismatchStatus(TextChoices):
     OPEN = "OPEN"
     RESOLVED = "RESOLVED"
     ACCEPTED = "ACCEPTED"
+
+
+class ReviewQueue(TextChoices):
+    QUARANTINE = "quarantine"
+    BACKFILL = "backfill"
+
+
+class ReviewStatus(TextChoices):
+    PENDING = "PENDING"
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+# Items that wait for a person.
+WAITING_REVIEW_STATUSES = frozenset({ReviewStatus.PENDING, ReviewStatus.PROPOSED})
+
+
+class QuarantineReason(TextChoices):
+    """Why a slice waits for a person."""
+
+    UNATTRIBUTED = "UNATTRIBUTED"
+    AMBIGUOUS_OWNERS = "AMBIGUOUS_OWNERS"
+    POSITION_MISMATCH = "POSITION_MISMATCH"
+    OVERCLOSE = "OVERCLOSE"
+    UNRESOLVED_FILLS = "UNRESOLVED_FILLS"
+    EVIDENCE_INCOMPLETE = "EVIDENCE_INCOMPLETE"
+    NO_MARK = "NO_MARK"
+    MASS_MISMATCH = "MASS_MISMATCH"
+    OPERATOR = "OPERATOR"
+
+
+class AttributionMode(TextChoices):
+    """The evidence by which a fill or an order belongs to a profile, strongest first."""
+
+    CLIENT_ORDER_ID = "CLIENT_ORDER_ID"
+    TRADE_ID = "TRADE_ID"
+    SUB_TAG = "SUB_TAG"
+    NONE = "NONE"
 
 
 class ActorType(TextChoices):

@@ -12,7 +12,7 @@ from reconciliation.exchange.paper.server import PaperExchange
 from reconciliation.models import ExchangeAccount
 
 # Long for a server on the same machine, short for a drill in which it does not answer.
-TIMEOUT_MS = 300
+TIMEOUT_MS = 150
 # The paper exchange has no limit to keep to, and a drill's waits are over at once.
 OPTIONS: dict[str, object] = {"pace": 0}
 

@@ -25,7 +25,8 @@ class TemplateCache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._file = folder / f"template-{migrations_digest()}.sqlite3"
+        self._digest = migrations_digest()
+        self._file = folder / f"template-{self._digest}.sqlite3"
 
     def load(self, target: Path) -> bool:
         """Copy the file to `target`; return False where there is none."""
@@ -36,7 +37,12 @@ class TemplateCache:
         return True
 
     def store(self, source: Path) -> None:
-        """Keep a migrated file; what was kept of older code goes."""
+        """Keep a migrated file; what was kept of older code goes.
+
+        Code that was edited while it ran has a digest that does not belong to what it made.
+        """
+        if migrations_digest() != self._digest:
+            return
         part = self._file.with_suffix(f".{os.getpid()}.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -16,8 +16,8 @@ from reconciliation.domain.deliveries import (
 from reconciliation.domain.transitions import merge_delivered_status
 from reconciliation.enums import (
     DeliveryOutcome,
-    OrderOrigin,
     OrderStatus,
+    Origin,
     TradeStatus,
 )
 from reconciliation.handlers.bulk import insert_rows, update_rows
@@ -255,7 +255,7 @@ class OrderDesk:
             profile=profile,
             trade=trade,
             purpose=row.purpose,
-            origin=OrderOrigin.BOT,
+            origin=Origin.BOT,
             client_order_id=row.client_order_id,
             exchange_order_id=row.exchange_order_id,
             order_class=row.order_class,

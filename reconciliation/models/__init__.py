@@ -5,8 +5,9 @@ from reconciliation.models.audit import AuditEvent, AuditHead
 from reconciliation.models.fills import Fill, FillAllocation, FillCoverage
 from reconciliation.models.leases import ProfileLease
 from reconciliation.models.mismatches import Mismatch, MismatchSighting
-from reconciliation.models.orders import Order
+from reconciliation.models.orders import ExternalOrder, Order, OrderLeg
 from reconciliation.models.positions import Position
+from reconciliation.models.reviews import ReviewItem
 from reconciliation.models.runs import Run
 from reconciliation.models.trades import Trade, TradeHistory
 
@@ -14,15 +15,18 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "ExchangeAccount",
+    "ExternalOrder",
     "Fill",
     "FillAllocation",
     "FillCoverage",
     "Mismatch",
     "MismatchSighting",
     "Order",
+    "OrderLeg",
     "Position",
     "Profile",
     "ProfileLease",
+    "ReviewItem",
     "Run",
     "Trade",
     "TradeHistory",

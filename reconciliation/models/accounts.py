@@ -18,6 +18,11 @@ class ExchangeAccount(models.Model):
     position_mode = models.CharField(max_length=8, choices=PositionMode)
     options = models.JSONField(default=dict, blank=True)
     enabled = models.BooleanField(default=True)
+    baseline_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Orders and fills older than this were accepted as found, by a person's word.",
+    )
     created_at = models.DateTimeField()
 
     class Meta:

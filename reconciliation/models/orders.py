@@ -5,10 +5,12 @@ from django.db.models import F, Q
 
 from reconciliation.enums import (
     ACTIVE_ORDER_STATUSES,
+    ExternalStatus,
+    LegKind,
     OrderClass,
-    OrderOrigin,
     OrderStatus,
     OrderType,
+    Origin,
     PositionSide,
     Purpose,
     Side,
@@ -35,8 +37,14 @@ class Order(models.Model):
     trade = models.ForeignKey(
         Trade, on_delete=models.PROTECT, related_name="orders", null=True, blank=True
     )
-    purpose = models.CharField(max_length=8, choices=Purpose)
-    origin = models.CharField(max_length=12, choices=OrderOrigin)
+    purpose = models.CharField(  # noqa: DJ001
+        max_length=8,
+        choices=Purpose,
+        null=True,
+        blank=True,
+        help_text="Empty for an adopted order of which only the profile is known.",
+    )
+    origin = models.CharField(max_length=12, choices=Origin)
     client_order_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
     exchange_order_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
     order_class = models.CharField(max_length=16, choices=OrderClass, default=OrderClass.REGULAR)
@@ -86,7 +94,8 @@ class Order(models.Model):
                 name="order_status_known", condition=Q(status__in=OrderStatus.values)
             ),
             models.CheckConstraint(
-                name="order_purpose_known", condition=Q(purpose__in=Purpose.values)
+                name="order_purpose_known",
+                condition=Q(purpose__in=Purpose.values) | Q(purpose__isnull=True, trade=None),
             ),
             models.CheckConstraint(name="order_side_known", condition=Q(side__in=Side.values)),
             models.CheckConstraint(name="order_quantity_positive", condition=Q(quantity__gt=0)),
@@ -117,3 +126,65 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.client_order_id or self.exchange_order_id or f"order {self.pk}"
+
+
+class OrderLeg(models.Model):
+    """Another exchange order that is a part of ours: what replaced it, or what it triggered."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="legs")
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="+")
+    symbol = models.CharField(max_length=64)
+    exchange_order_id = models.CharField(max_length=64)
+    kind = models.CharField(max_length=12, choices=LegKind)
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "symbol", "exchange_order_id"],
+                name="order_leg_belongs_to_one_order",
+            ),
+        ]
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.exchange_order_id
+
+
+class ExternalOrder(models.Model):
+    """An open exchange order that no profile owns: a person adopts or ignores it."""
+
+    account = models.ForeignKey(
+        ExchangeAccount, on_delete=models.PROTECT, related_name="external_orders"
+    )
+    symbol = models.CharField(max_length=64)
+    exchange_order_id = models.CharField(max_length=64)
+    client_order_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
+    sub_tag = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
+    side = models.CharField(max_length=4, choices=Side)
+    quantity = ExactDecimalField(null=True, blank=True)
+    price = ExactDecimalField(null=True, blank=True)
+    status = models.CharField(max_length=12, choices=ExternalStatus)
+    why = models.CharField(max_length=200, help_text="Why it could not be attributed.")
+    raw = models.TextField(blank=True)
+    first_run = models.ForeignKey(
+        "reconciliation.Run", on_delete=models.PROTECT, related_name="external_orders"
+    )
+    first_seen_at = models.DateTimeField()
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "symbol", "exchange_order_id"],
+                name="external_order_unique_per_account",
+            ),
+            models.CheckConstraint(
+                name="external_order_status_known", condition=Q(status__in=ExternalStatus.values)
+            ),
+        ]
+        indexes = [models.Index(fields=["status", "id"], name="external_order_by_status")]
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.exchange_order_id

@@ -9,6 +9,7 @@ from reconciliation.enums import (
     Direction,
     HistoryKind,
     HistorySource,
+    Origin,
     TradeStatus,
 )
 from reconciliation.models.accounts import ExchangeAccount, Profile
@@ -36,6 +37,7 @@ class Trade(models.Model):
     symbol = models.CharField(max_length=64)
     direction = models.CharField(max_length=8, choices=Direction)
     sub_tag = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
+    origin = models.CharField(max_length=12, choices=Origin, default=Origin.BOT)
     status = models.CharField(max_length=16, choices=TradeStatus)
     entry_quantity = ExactDecimalField()
     exit_quantity = ExactDecimalField()

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from reconciliation.domain.audit import EventDraft
-from reconciliation.enums import Coverage, OrderOrigin, RunStatus, TradeStatus
+from reconciliation.enums import Coverage, Origin, RunStatus, TradeStatus
 from reconciliation.models import (
     AuditEvent,
     Mismatch,
@@ -50,7 +50,7 @@ def test_an_order_page_marks_what_differs_from_what_was_delivered(console: Conso
 
 
 def test_an_order_that_was_never_delivered_says_so(console: Console, story: Story):
-    order = builders.make_order(story.trade, origin=OrderOrigin.EXCHANGE, client_order_id="adopted")
+    order = builders.make_order(story.trade, origin=Origin.EXCHANGE, client_order_id="adopted")
     page = console.page_of(order)
     assert "has not delivered this order; it is known from EXCHANGE." in page.main.text
     assert "A correction is owed" not in page.main.text

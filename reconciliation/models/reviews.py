@@ -1,0 +1,61 @@
+"""What waits for a person, with the evidence as it was."""
+
+from django.db import models
+from django.db.models import Q
+
+from reconciliation.enums import (
+    WAITING_REVIEW_STATUSES,
+    QuarantineReason,
+    ReviewQueue,
+    ReviewStatus,
+)
+from reconciliation.models.accounts import ExchangeAccount, Profile
+from reconciliation.models.fields import ExactDecimalField
+from reconciliation.models.fills import Fill
+from reconciliation.models.runs import Run
+from reconciliation.models.trades import Trade
+
+
+class ReviewItem(models.Model):
+    """One question to a person. The evidence is hashed, so that a changed one is noticed.
+
+    `quantity` is what the question is about, base units; None where it is unknown.
+    """
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="reviews")
+    profile = models.ForeignKey(Profile, on_delete=models.PROTECT, related_name="reviews")
+    queue = models.CharField(max_length=12, choices=ReviewQueue)
+    status = models.CharField(max_length=12, choices=ReviewStatus)
+    reason = models.CharField(max_length=24, choices=QuarantineReason)
+    trade = models.ForeignKey(Trade, on_delete=models.PROTECT, related_name="reviews")
+    fill = models.ForeignKey(
+        Fill, on_delete=models.PROTECT, related_name="reviews", null=True, blank=True
+    )
+    quantity = ExactDecimalField(null=True, blank=True)
+    evidence = models.JSONField(default=dict)
+    evidence_hash = models.CharField(max_length=64)
+    first_run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="reviews")
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["queue", "trade", "reason", "fill"],
+                nulls_distinct=False,
+                name="review_one_waiting_per_question",
+                condition=Q(status__in=sorted(WAITING_REVIEW_STATUSES)),
+            ),
+            models.CheckConstraint(
+                name="review_status_known", condition=Q(status__in=ReviewStatus.values)
+            ),
+            models.CheckConstraint(
+                name="review_reason_known", condition=Q(reason__in=QuarantineReason.values)
+            ),
+        ]
+        indexes = [models.Index(fields=["queue", "status", "id"], name="review_by_status")]
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.reason} of {self.trade_id}"

@@ -1,0 +1,156 @@
+"""Every rule that the database itself holds, broken once: the refusal names the rule."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, models, transaction
+
+from reconciliation.enums import (
+    Direction,
+    HistoryKind,
+    MismatchStatus,
+    OrderStatus,
+    PositionMode,
+    RunStatus,
+    TradeStatus,
+)
+from reconciliation.models import FillCoverage
+from tests.builders import (
+    NOW,
+    arranging,
+    make_account,
+    make_allocation,
+    make_fill,
+    make_history,
+    make_mismatch,
+    make_order,
+    make_position,
+    make_profile,
+    make_run,
+    make_trade,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def twice(make: Callable[..., Any], **values: Any) -> None:
+    make(**values)
+    make(**values)
+
+
+def same_allocation_twice() -> None:
+    fill, history = make_fill(quantity="1"), make_history(quantity="0.5")
+    twice(lambda: make_allocation(fill, history))
+
+
+def reverse_nothing() -> None:
+    make_history(kind=HistoryKind.REVERSAL)
+
+
+def backward_coverage() -> None:
+    FillCoverage.objects.create(
+        account=make_account(),
+        instrument_type="swap",
+        status="PROVEN",
+        start_at=NOW,
+        end_at=NOW.replace(hour=1),
+    )
+
+
+VIOLATIONS: dict[str, Callable[[], Any]] = {
+    "account_position_mode_known": lambda: make_account(position_mode="both"),
+    "profile_sub_tag_unique_per_account": lambda: [make_profile(n, sub_tag="x") for n in "ab"],
+    "profile_capital_not_negative": lambda: make_profile(allocated_capital_usd="-0.01"),
+    "trade_id_unique_per_account": lambda: twice(make_trade, trade_id="T"),
+    "trade_status_known": lambda: make_trade(status="GONE"),
+    "trade_direction_known": lambda: make_trade(direction="flat"),
+    "trade_entry_not_negative": lambda: make_trade(
+        entry_quantity="-1", exit_quantity="-1", status=TradeStatus.OPEN
+    ),
+    "trade_exit_not_negative": lambda: make_trade(entry_quantity="1", exit_quantity="-1"),
+    "trade_open_quantity_not_negative": lambda: make_trade(
+        entry_quantity="1", exit_quantity="1.1", status=TradeStatus.OPEN
+    ),
+    "trade_closed_is_flat": lambda: make_trade(entry_quantity="1", status=TradeStatus.CLOSED),
+    "trade_without_entry_holds_nothing": lambda: make_trade(
+        entry_quantity="1", status=TradeStatus.CANCELED
+    ),
+    "history_key_unique_per_trade": lambda: twice(make_history, trade=make_trade(), key="k"),
+    "history_kind_known": lambda: make_history(kind="FEE"),
+    "history_source_known": lambda: make_history(source="RUMOUR"),
+    "history_quantity_positive": lambda: make_history(make_trade(), quantity="0"),
+    "history_booked_within_quantity": lambda: make_history(quantity="1", booked_quantity="1.1"),
+    "history_reversal_names_its_row": reverse_nothing,
+    "order_client_order_id_unique_per_account": lambda: twice(make_order, client_order_id="c"),
+    "order_exchange_order_id_unique_per_account": lambda: twice(make_order, exchange_order_id="1"),
+    "order_status_known": lambda: make_order(status="LOST"),
+    "order_purpose_known": lambda: make_order(purpose="HEDGE"),
+    "order_side_known": lambda: make_order(side="both"),
+    "order_quantity_positive": lambda: make_order(quantity="0"),
+    "order_filled_not_negative": lambda: make_order(filled_quantity="-0.1"),
+    "order_filled_status_means_filled": lambda: make_order(status=OrderStatus.FILLED),
+    "order_has_an_id": lambda: make_order(client_order_id=None, exchange_order_id=None),
+    "position_unique_per_profile_symbol_direction": lambda: twice(make_position),
+    "position_sign_is_its_direction": lambda: make_position(direction=Direction.SHORT),
+    "fill_unique_per_account": lambda: twice(make_fill, exchange_fill_id="1"),
+    "fill_quantity_positive": lambda: make_fill(quantity="0"),
+    "fill_kind_known": lambda: make_fill(kind="funding"),
+    "fill_never_over_consumed": lambda: make_fill(quantity="0.5", allocated_quantity="0.51"),
+    "allocation_once_per_history_row": same_allocation_twice,
+    "allocation_quantity_positive": lambda: make_allocation(
+        make_fill(), make_history(), quantity="0"
+    ),
+    "coverage_ends_after_it_starts": backward_coverage,
+    "run_one_claim_per_account_and_job": lambda: twice(make_run, status=RunStatus.RUNNING),
+    "run_status_known": lambda: make_run(status="LOST"),
+    "run_finished_unless_running": lambda: make_run(finished_at=None),
+    "mismatch_one_open_per_difference": lambda: twice(make_mismatch, key="k"),
+    "mismatch_status_known": lambda: make_mismatch(status="GONE"),
+    "mismatch_kind_known": lambda: make_mismatch(kind="ODD"),
+    "mismatch_closed_when_resolved": lambda: make_mismatch(status=MismatchStatus.RESOLVED),
+}
+
+
+def all_constraints() -> dict[str, tuple[type[models.Model], models.BaseConstraint]]:
+    return {
+        constraint.name: (model, constraint)
+        for model in apps.get_app_config("reconciliation").get_models()
+        for constraint in model._meta.constraints
+    }
+
+
+def test_every_constraint_is_broken_here():
+    assert VIOLATIONS.keys() == all_constraints().keys()
+
+
+@pytest.mark.parametrize("name", VIOLATIONS)
+def test_a_constraint_refuses_what_breaks_it_and_says_its_name(name: str):
+    model, constraint = all_constraints()[name]
+    told = name
+    if connection.vendor == "sqlite" and isinstance(constraint, models.UniqueConstraint):
+        # SQLite names the columns of a unique constraint, never the constraint.
+        told = ", ".join(
+            f"{model._meta.db_table}.{model._meta.get_field(field).column}"
+            for field in constraint.fields
+        )
+    with arranging(), pytest.raises(IntegrityError, match=re.escape(told)), transaction.atomic():
+        VIOLATIONS[name]()
+
+
+def test_a_resolved_mismatch_makes_room_for_the_next():
+    twice(make_mismatch, key="k", status=MismatchStatus.RESOLVED, closed_at=NOW)
+    make_mismatch(key="k")
+
+
+def test_a_finished_run_makes_room_for_the_next():
+    twice(make_run)
+    make_run(status=RunStatus.RUNNING)
+    make_run(make_account("other", position_mode=PositionMode.HEDGE), status=RunStatus.RUNNING)
+
+
+def test_rows_without_an_id_do_not_collide():
+    twice(make_order, client_order_id=None)
+    twice(make_order, exchange_order_id=None)
