@@ -1,19 +1,15 @@
 """One line a thing: rows with sane defaults, for the set-up of a test.
 
-Amounts may be given as strings; the instances hold what a later read would give. `arranging` is
-what lets set-up write past the transaction unit; code under test never runs inside it.
+Amounts may be given as strings; the instances hold what a later read would give.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from django.db import connections, models, transaction
+from django.db import models
 from django.db.models import Value
 from django.db.models.expressions import Combinable
 
@@ -21,17 +17,22 @@ from reconciliation.domain.amounts import parse_amount
 from reconciliation.enums import (
     Coverage,
     Direction,
+    ExternalStatus,
     FillKind,
     HistoryKind,
     HistorySource,
     InstrumentType,
+    LegKind,
     MismatchKind,
     MismatchStatus,
-    Origin,
     OrderStatus,
     OrderType,
+    Origin,
     PositionMode,
     Purpose,
+    QuarantineReason,
+    ReviewQueue,
+    ReviewStatus,
     RunKind,
     RunStatus,
     Side,
@@ -39,25 +40,30 @@ from reconciliation.enums import (
 )
 from reconciliation.models import (
     ExchangeAccount,
+    ExternalOrder,
     Fill,
     FillAllocation,
     Mismatch,
     MismatchSighting,
     Order,
+    OrderLeg,
     Position,
     Profile,
     ProfileLease,
+    ReviewItem,
     Run,
     Trade,
     TradeHistory,
 )
 from reconciliation.models.fields import ExactDecimalField
+from tests.guards import arranging as arranging
+from tests.guards import guards_lifted as guards_lifted
+from tests.guards import is_arranging as is_arranging
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 SYMBOL = "BTC/USDT:USDT"
 
 _numbers = count(1)
-_arranging = threading.local()
 
 
 class FixedClock:
@@ -80,50 +86,6 @@ class FixedClock:
 
     def advance(self, **by: float) -> None:
         self.moment += timedelta(**by)
-
-
-@contextmanager
-def arranging() -> Iterator[None]:
-    """Let this thread write audited tables outside a transaction unit: for set-up only."""
-    _arranging.depth = getattr(_arranging, "depth", 0) + 1
-    try:
-        yield
-    finally:
-        _arranging.depth -= 1
-
-
-def is_arranging() -> bool:
-    """Return whether this thread is inside `arranging`."""
-    return getattr(_arranging, "depth", 0) > 0
-
-
-@contextmanager
-def guards_lifted(using: str = "default") -> Iterator[None]:
-    """Lift the triggers, as an attacker with the database's password could, and restore them."""
-    connection = connections[using]
-    with transaction.atomic(using=using), connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-            triggers = cursor.fetchall()
-            lift = [f'DROP TRIGGER "{name}"' for name, _ in triggers]
-            restore = [sql for _, sql in triggers]
-        else:
-            cursor.execute(
-                "SELECT tgname, tgrelid::regclass::text FROM pg_trigger"
-                " WHERE tgname LIKE 'guard\\_%' AND NOT tgisinternal"
-            )
-            triggers = cursor.fetchall()
-            # A table with checks still to come at the commit cannot be altered: have them now.
-            checks = ["SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED"]
-            alter = 'ALTER TABLE {1} {verb} TRIGGER "{0}"'
-            lift = checks + [alter.format(*trigger, verb="DISABLE") for trigger in triggers]
-            restore = checks + [alter.format(*trigger, verb="ENABLE") for trigger in triggers]
-        for statement in lift:
-            cursor.execute(statement)
-        with arranging():
-            yield
-        for statement in restore:
-            cursor.execute(statement)
 
 
 def make_account(name: str = "main", **values: Any) -> ExchangeAccount:
@@ -267,6 +229,59 @@ def make_position(profile: Profile | None = None, **values: Any) -> Position:
         quantity="0.5",
         entry_price="60000",
         updated_at=NOW - timedelta(hours=2),
+    )
+
+
+def make_leg(order: Order | None = None, **values: Any) -> OrderLeg:
+    """Make a leg of an order: the exchange order that replaced its own."""
+    order = order or make_order()
+    return _create(
+        OrderLeg,
+        values,
+        order=order,
+        account=order.account,
+        symbol=order.symbol,
+        exchange_order_id=str(1_000_000 + next(_numbers)),
+        kind=LegKind.REPLACEMENT,
+        recorded_at=NOW,
+    )
+
+
+def make_external_order(account: ExchangeAccount | None = None, **values: Any) -> ExternalOrder:
+    """Make an open exchange order that belongs to nobody and waits for a person."""
+    account = account or make_account()
+    return _create(
+        ExternalOrder,
+        values,
+        account=account,
+        symbol=SYMBOL,
+        exchange_order_id=str(1_000_000 + next(_numbers)),
+        side=Side.BUY,
+        quantity="0.5",
+        price="60000",
+        status=ExternalStatus.PENDING,
+        why="no tag",
+        first_run=values.pop("first_run", None) or make_run(account),
+        first_seen_at=NOW,
+    )
+
+
+def make_review(trade: Trade | None = None, **values: Any) -> ReviewItem:
+    """Make a quarantine item that waits for a person."""
+    trade = trade or make_trade(entry_quantity="0.5", status=TradeStatus.QUARANTINED)
+    return _create(
+        ReviewItem,
+        values,
+        account=trade.account,
+        profile=trade.profile,
+        queue=ReviewQueue.QUARANTINE,
+        status=ReviewStatus.PENDING,
+        reason=QuarantineReason.UNATTRIBUTED,
+        trade=trade,
+        quantity="0.5",
+        evidence_hash="0" * 64,
+        first_run=values.pop("first_run", None) or make_run(trade.account),
+        opened_at=NOW,
     )
 
 

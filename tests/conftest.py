@@ -16,7 +16,8 @@ from django.test import TransactionTestCase
 from reconciliation.domain.audit import GENESIS
 from reconciliation.handlers.unit import audited_table_written, current_unit
 from reconciliation.models import AuditHead
-from tests.builders import arranging, guards_lifted, is_arranging
+from tests.builders import arranging, is_arranging
+from tests.guards import guards_lifted
 
 
 class WriteOutsideUnit(AssertionError):

@@ -8,6 +8,7 @@ from reconciliation.admin import (
     mismatches,
     orders,
     positions,
+    reviews,
     runs,
     trades,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "mismatches",
     "orders",
     "positions",
+    "reviews",
     "runs",
     "trades",
 ]

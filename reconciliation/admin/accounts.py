@@ -24,15 +24,15 @@ from reconciliation.models import (
     Trade,
 )
 
-SET_BY_COMMAND = (
-    "Read-only here: accounts and profiles are set by a management command on the server, which "
-    "records the audit event that every change needs."
+SET_ON_THE_SERVER = (
+    "Read-only here: accounts and profiles are set on the server, as docs/operations.md describes, "
+    "so that each change has its audit event."
 )
 
 
 @admin.register(ExchangeAccount)
 class ExchangeAccountAdmin(ReadOnlyAdmin[ExchangeAccount]):
-    note = SET_BY_COMMAND
+    note = SET_ON_THE_SERVER
     empty_text = "No exchange account is set up yet, so nothing is reconciled."
     list_display = (
         col.text("Name", "name"),
@@ -62,6 +62,7 @@ class ExchangeAccountAdmin(ReadOnlyAdmin[ExchangeAccount]):
                     f" {obj.credential_prefix}_SECRET and {obj.credential_prefix}_PASSWORD",
                 ),
                 ("Created", display.moment(obj.created_at)),
+                ("Accepted as found until", display.moment(obj.baseline_at)),
                 ("Orders", anchor(changelist_url(Order, here), "orders of this account")),
                 ("Fills", anchor(changelist_url(Fill, here), "fills of this account")),
                 ("Coverage", anchor(changelist_url(FillCoverage, here), "which fills are known")),
@@ -101,7 +102,7 @@ PROFILE_COLUMNS = (
 
 @admin.register(Profile)
 class ProfileAdmin(ReadOnlyAdmin[Profile]):
-    note = SET_BY_COMMAND
+    note = SET_ON_THE_SERVER
     empty_text = "No profile is set up yet: every order and fill would belong to nobody."
     list_display = (
         col.text("Name", "name"),

@@ -105,14 +105,14 @@ def pretty_json_text(stored: str) -> str:
         value = json.loads(
             stored, parse_float=_Verbatim, parse_int=_Verbatim, parse_constant=_refuse_constant
         )
-        return pretty_json(value)
+        return "\n".join(_lines(value, sort=False))
     except (ValueError, RecursionError):
         return stored
 
 
 def pretty_json(value: object) -> str:
-    """Return a value of a JSON column on several lines."""
-    return "\n".join(_lines(value))
+    """Return a value of a JSON column on several lines, sorted: PostgreSQL keeps no order."""
+    return "\n".join(_lines(value, sort=True))
 
 
 def inline_json(value: object) -> str:
@@ -126,7 +126,8 @@ def inline_json(value: object) -> str:
 
 def pairs(value: Mapping[str, object]) -> str:
     """Return a flat mapping as words: `orders 5, mismatches 1`."""
-    return ", ".join(f"{text(key)} {inline_json(item)}" for key, item in value.items()) or NOTHING
+    words = (f"{text(key)} {inline_json(item)}" for key, item in sorted(value.items()))
+    return ", ".join(words) or NOTHING
 
 
 def same_value(left: object, right: object) -> bool:
@@ -161,23 +162,22 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _lines(value: object) -> list[str]:
+def _lines(value: object, *, sort: bool) -> list[str]:
     if isinstance(value, _Verbatim):
         return [str(value)]
     if isinstance(value, Mapping) and value:
-        return _nested(
-            "{}",
-            [(f"{json.dumps(key, ensure_ascii=False)}: ", item) for key, item in value.items()],
-        )
+        members = sorted(value.items()) if sort else value.items()
+        names = [(f"{json.dumps(key, ensure_ascii=False)}: ", item) for key, item in members]
+        return _nested("{}", names, sort=sort)
     if isinstance(value, Sequence) and value and not isinstance(value, str):
-        return _nested("[]", [("", item) for item in value])
+        return _nested("[]", [("", item) for item in value], sort=sort)
     return [json.dumps(value, ensure_ascii=False)]
 
 
-def _nested(brackets: str, items: Sequence[tuple[str, object]]) -> list[str]:
+def _nested(brackets: str, items: Sequence[tuple[str, object]], *, sort: bool) -> list[str]:
     lines = [brackets[0]]
     for number, (name, item) in enumerate(items, start=1):
-        inner = _lines(item)
+        inner = _lines(item, sort=sort)
         inner[0] = name + inner[0]
         if number < len(items):
             inner[-1] += ","

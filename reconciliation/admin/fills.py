@@ -12,7 +12,15 @@ from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.reads import orders_of_fill, unbooked_quantity
 from reconciliation.admin.search import by_account_and_text, by_number, through
-from reconciliation.models import Fill, FillAllocation, FillCoverage, Run, Trade, TradeHistory
+from reconciliation.models import (
+    Fill,
+    FillAllocation,
+    FillCoverage,
+    ReviewItem,
+    Run,
+    Trade,
+    TradeHistory,
+)
 
 
 @admin.register(Fill)
@@ -93,6 +101,12 @@ class FillAdmin(ReadOnlyAdmin[Fill]):
             title="What this fill is booked to",
             lookups={"fill__id__exact": obj.pk},
             empty="This fill is not booked to any trade.",
+        )
+        yield tables.reviews(
+            ReviewItem.objects.filter(fill=obj),
+            title="Questions to a person about this fill",
+            lookups={"fill__id__exact": obj.pk},
+            empty="Nobody was asked about this fill.",
         )
         yield tables.audit_events_of(obj)
         yield Block.of(

@@ -19,6 +19,7 @@ from reconciliation.models import (
     MismatchSighting,
     Position,
     ProfileLease,
+    ReviewItem,
     Run,
     TradeHistory,
 )
@@ -32,6 +33,7 @@ _LABELS: Mapping[type[Model], Callable[[Any], str]] = {
     MismatchSighting: lambda sighting: f"sighting {sighting.pk}",
     Position: lambda position: f"{position.symbol} {position.direction}",
     ProfileLease: lambda lease: f"lease {lease.pk}",
+    ReviewItem: lambda item: f"item {item.pk}",
     Run: lambda run: f"run {run.pk}",
     TradeHistory: lambda row: f"{row.kind} {row.pk}",
 }

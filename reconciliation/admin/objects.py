@@ -12,14 +12,17 @@ from reconciliation import models
 
 _WORDS: Mapping[type[Model], str] = {
     models.ExchangeAccount: "account",
+    models.ExternalOrder: "external_order",
     models.Fill: "fill",
     models.FillAllocation: "allocation",
     models.FillCoverage: "coverage",
     models.Mismatch: "mismatch",
     models.Order: "order",
+    models.OrderLeg: "leg",
     models.Position: "position",
     models.Profile: "profile",
     models.ProfileLease: "lease",
+    models.ReviewItem: "review",
     models.Run: "run",
     models.Trade: "trade",
     models.TradeHistory: "history",

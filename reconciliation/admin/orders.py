@@ -1,4 +1,4 @@
-"""Orders, with what the trading system delivered beside what is held to be true."""
+"""Orders, with what the trading system delivered beside what is held to be true; their legs."""
 
 from collections.abc import Iterable
 
@@ -10,10 +10,18 @@ from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.delivered import Delivered, compare, owed
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link
-from reconciliation.admin.page import Facts, Section
-from reconciliation.admin.reads import fills_of_order
+from reconciliation.admin.page import Block, Facts, Section
+from reconciliation.admin.reads import fills_of_external_order, fills_of_order
 from reconciliation.admin.search import by_account_and_text, through
-from reconciliation.models import Mismatch, Order, Trade, TradeHistory
+from reconciliation.models import (
+    ExternalOrder,
+    Mismatch,
+    Order,
+    OrderLeg,
+    Run,
+    Trade,
+    TradeHistory,
+)
 
 
 def delivered_fields(order: Order) -> list[Delivered]:
@@ -112,6 +120,12 @@ class OrderAdmin(ReadOnlyAdmin[Order]):
             lookups={"of_order": obj.pk},
             empty="No fill with one of this order's ids has been read.",
         )
+        yield tables.legs(
+            OrderLeg.objects.filter(order=obj),
+            title="Other exchange orders that are a part of this order",
+            lookups=here,
+            empty="It was not replaced and has triggered no other order.",
+        )
         yield tables.history(
             TradeHistory.objects.filter(order=obj),
             title="History rows of this order",
@@ -127,3 +141,105 @@ class OrderAdmin(ReadOnlyAdmin[Order]):
         yield tables.audit_events_of(obj)
         if obj.trade is not None:
             yield tables.audit_events_of(obj.trade, title="Audit events of its trade")
+
+
+@admin.register(OrderLeg)
+class OrderLegAdmin(ReadOnlyAdmin[OrderLeg]):
+    note = (
+        "Read-only: other exchange orders that are a part of one of ours. REPLACEMENT: another id "
+        "under the same client order id. CHILD: triggered by a conditional order."
+    )
+    empty_text = "No order was replaced at an exchange, and none has triggered another."
+    list_display = (
+        col.text("Exchange order id", "exchange_order_id"),
+        col.text("Kind", "kind"),
+        col.link("Order", "order"),
+        col.text("Symbol", "symbol"),
+        col.link("Account", "account"),
+        col.moment("Recorded", "recorded_at"),
+    )
+    list_filter = (("kind", WordFilter), "account")
+    list_select_related = ("order", "account")
+    narrowed_by = {"order__id__exact": Order}
+    object_related = ("order__trade", "account")
+    search_by = (
+        by_account_and_text("exchange_order_id"),
+        through(
+            "order",
+            Order,
+            by_account_and_text("client_order_id"),
+            by_account_and_text("exchange_order_id"),
+        ),
+    )
+    search_help_text = "A whole exchange order id, or an id of the order that it is a part of."
+
+    def sections(self, obj: OrderLeg) -> Iterable[Section]:
+        yield Facts(
+            title="Leg",
+            rows=[
+                ("Exchange order id", display.text(obj.exchange_order_id)),
+                ("Kind", display.text(obj.kind)),
+                ("A part of order", link(obj.order)),
+                ("Trade", link(obj.order.trade)),
+                ("Account", link(obj.account)),
+                ("Symbol", display.text(obj.symbol)),
+                ("Recorded", display.moment(obj.recorded_at)),
+            ],
+        )
+        yield tables.audit_events_of(obj.order, title="Audit events of its order")
+
+
+@admin.register(ExternalOrder)
+class ExternalOrderAdmin(ReadOnlyAdmin[ExternalOrder]):
+    note = "Read-only: open exchange orders that could not be attributed to a profile."
+    empty_text = "No order without an owner is recorded: each that was seen belongs to a profile."
+    list_display = (
+        col.text("Exchange order id", "exchange_order_id"),
+        col.text("Status", "status"),
+        col.link("Account", "account"),
+        col.text("Symbol", "symbol"),
+        col.text("Side", "side"),
+        col.amount("Quantity", "quantity"),
+        col.amount("Price", "price"),
+        col.text("Why", "why"),
+        col.link("First seen by", "first_run"),
+        col.moment("First seen", "first_seen_at"),
+    )
+    list_defer = ("raw",)
+    list_filter = (("status", WordFilter), ("side", WordFilter), "account")
+    list_select_related = ("account", "first_run")
+    narrowed_by = {"first_run__id__exact": Run}
+    object_related = ("account", "first_run")
+    search_by = (by_account_and_text("exchange_order_id"),)
+    search_help_text = "A whole exchange order id."
+
+    def sections(self, obj: ExternalOrder) -> Iterable[Section]:
+        yield Facts(
+            title="Order of nobody",
+            rows=[
+                ("Exchange order id", display.text(obj.exchange_order_id)),
+                ("Client order id", display.text(obj.client_order_id)),
+                ("Sub tag", display.text(obj.sub_tag)),
+                ("Status", display.text(obj.status)),
+                ("Why it belongs to nobody", display.text(obj.why)),
+                ("Account", link(obj.account)),
+                ("Symbol", display.text(obj.symbol)),
+                ("Side", display.text(obj.side)),
+                ("Quantity", display.amount(obj.quantity)),
+                ("Price", display.amount(obj.price)),
+                ("First seen by", link(obj.first_run)),
+                ("First seen", display.moment(obj.first_seen_at)),
+                ("Version", str(obj.version)),
+            ],
+        )
+        yield tables.fills(
+            fills_of_external_order(obj),
+            title="Fills of this order",
+            lookups={"q": obj.exchange_order_id},
+            empty="No fill of this order has been read.",
+        )
+        yield tables.audit_events_of(obj)
+        yield Block.of(
+            title="As the exchange showed it",
+            text=display.pretty_json_text(obj.raw) or display.NOTHING,
+        )

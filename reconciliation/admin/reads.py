@@ -6,38 +6,48 @@ from django.db.models import Q, QuerySet
 
 from reconciliation.domain.amounts import total
 from reconciliation.enums import Direction
-from reconciliation.models import Fill, Order, Trade
+from reconciliation.models import ExternalOrder, Fill, Order, OrderLeg, Trade
 
 
 def fills_of_order(order: Order, fills: QuerySet[Fill] | None = None) -> QuerySet[Fill]:
-    """Return the fills that carry one of the order's ids.
+    """Return the fills that carry one of the order's ids, or the id of one of its legs.
 
     An exchange's order id is unique within a symbol; a client order id keeps its fills when the
     order was replaced under it. Each half of the condition names the account, so that each can
     use its own index.
     """
-    condition = Q(pk__in=[])
+    exchange_ids = list(
+        OrderLeg.objects.filter(order=order.pk).values_list("exchange_order_id", flat=True)
+    )
     if order.exchange_order_id is not None:
-        condition |= Q(
-            account=order.account_id,
-            exchange_order_id=order.exchange_order_id,
-            symbol=order.symbol,
-        )
+        exchange_ids.append(order.exchange_order_id)
+    condition = Q(account=order.account_id, exchange_order_id__in=exchange_ids, symbol=order.symbol)
     if order.client_order_id is not None:
         condition |= Q(account=order.account_id, client_order_id=order.client_order_id)
     return (Fill.objects.all() if fills is None else fills).filter(condition)
 
 
 def orders_of_fill(fill: Fill) -> QuerySet[Order]:
-    """Return the orders that a fill's ids name; none where it carries no known id."""
+    """Return the orders that a fill's ids name, also by a leg; none without a known id."""
     condition = Q(pk__in=[])
     if fill.exchange_order_id is not None:
-        condition |= Q(
-            account=fill.account_id, symbol=fill.symbol, exchange_order_id=fill.exchange_order_id
-        )
+        named = {
+            "account": fill.account_id,
+            "symbol": fill.symbol,
+            "exchange_order_id": fill.exchange_order_id,
+        }
+        legs = OrderLeg.objects.filter(**named).values_list("order", flat=True)
+        condition |= Q(**named) | Q(pk__in=list(legs))
     if fill.client_order_id is not None:
         condition |= Q(account=fill.account_id, client_order_id=fill.client_order_id)
     return Order.objects.filter(condition)
+
+
+def fills_of_external_order(order: ExternalOrder) -> QuerySet[Fill]:
+    """Return the fills that carry the exchange id of an order of nobody."""
+    return Fill.objects.filter(
+        account=order.account_id, symbol=order.symbol, exchange_order_id=order.exchange_order_id
+    )
 
 
 def open_quantity(trade: Trade) -> Decimal:

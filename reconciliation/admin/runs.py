@@ -12,7 +12,7 @@ from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Notice, Section, Table
 from reconciliation.admin.search import by_number, by_uuid
 from reconciliation.enums import Coverage, RunStatus
-from reconciliation.models import Fill, Mismatch, Run, TradeHistory
+from reconciliation.models import ExternalOrder, Fill, Mismatch, ReviewItem, Run, TradeHistory
 
 ROW_ERRORS_SHOWN = 50
 _PARTS = {"open_orders": "open orders", "fills": "fills", "positions": "positions"}
@@ -75,7 +75,7 @@ class RunAdmin(ReadOnlyAdmin[Run]):
                 headings=["Part of the exchange", "Why"],
                 rows=[
                     [part_in_words(part), display.inline_json(reason)]
-                    for part, reason in obj.unread.items()
+                    for part, reason in sorted(obj.unread.items())
                 ],
                 note="These parts are UNKNOWN: nothing was corrected because of them.",
             )
@@ -93,7 +93,7 @@ class RunAdmin(ReadOnlyAdmin[Run]):
             headings=["What", "Number"],
             rows=[
                 [display.text(name), display.inline_json(count)]
-                for name, count in obj.counts.items()
+                for name, count in sorted(obj.counts.items())
             ],
             empty="This run has counted nothing.",
         )
@@ -121,6 +121,18 @@ class RunAdmin(ReadOnlyAdmin[Run]):
             lookups={"run__id__exact": obj.pk},
             empty="This run read no fill that was not known before.",
         )
+        yield tables.reviews(
+            ReviewItem.objects.filter(first_run=obj),
+            title="Questions to a person opened by this run",
+            lookups={"first_run__id__exact": obj.pk},
+            empty="This run has asked nobody.",
+        )
+        yield tables.external_orders(
+            ExternalOrder.objects.filter(first_run=obj).defer("raw"),
+            title="Orders of nobody first seen by this run",
+            lookups={"first_run__id__exact": obj.pk},
+            empty="This run saw no new order that belongs to no profile.",
+        )
         yield tables.audit_events_of_run(obj)
 
 
@@ -128,7 +140,7 @@ def verdict(run: Run) -> Notice:
     """Return in one sentence or two how a run ended."""
     unread = ", ".join(
         f"{part_in_words(part)} ({display.inline_json(reason)})"
-        for part, reason in run.unread.items()
+        for part, reason in sorted(run.unread.items())
     )
     not_read = f" Not read: {unread}." if unread else ""
     match run.status:

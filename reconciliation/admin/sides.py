@@ -52,22 +52,18 @@ def comparison(
 ) -> Table:
     """Return a table of the fields of two records, flattened to dotted names.
 
-    `difference` is the word for two values that are not the same.
+    `difference` is the word for two values that are not the same; those rows come first.
     """
     lefts, rights = dict(_flat(left)), dict(_flat(right))
-    rows = [
-        [
-            display.text(name),
-            _shown(lefts.get(name, _MISSING)),
-            _shown(rights.get(name, _MISSING)),
-            _verdict(lefts.get(name, _MISSING), rights.get(name, _MISSING), difference),
-        ]
-        for name in [*lefts, *(name for name in rights if name not in lefts)]
-    ]
+    rows = []
+    for name in lefts.keys() | rights.keys():
+        sides = lefts.get(name, _MISSING), rights.get(name, _MISSING)
+        rank, verdict = _verdict(*sides, difference)
+        rows.append((rank, [display.text(name), *map(_shown, sides), verdict]))
     return Table(
         title=title,
         headings=["Field", *headings, "Comparison"],
-        rows=rows,
+        rows=[cells for _, cells in sorted(rows)],
         empty="Neither side holds a field.",
         note=note,
     )
@@ -85,11 +81,12 @@ def _shown(value: object) -> str:
     return display.NOTHING if value is _MISSING else display.inline_json(value)
 
 
-def _verdict(left: object, right: object, difference: str) -> str:
+def _verdict(left: object, right: object, difference: str) -> tuple[int, str]:
+    """Return the rank of a field among the others, and how its two values compare."""
     if left is _MISSING or right is _MISSING:
-        return "on one side only"
+        return 3, "on one side only"
     if display.same_value(left, right):
-        return "same"
+        return 2, "same"
     if left is None or right is None:
-        return "unknown on one side"
-    return strong(difference)
+        return 1, "unknown on one side"
+    return 0, strong(difference)

@@ -13,10 +13,13 @@ from reconciliation.admin.page import Grid
 from reconciliation.admin.reads import open_quantity, unbooked_quantity
 from reconciliation.models import (
     AuditEvent,
+    ExternalOrder,
     Fill,
     FillAllocation,
     Mismatch,
     Order,
+    OrderLeg,
+    ReviewItem,
     Run,
     Trade,
     TradeHistory,
@@ -151,6 +154,59 @@ def mismatches(queryset: QuerySet[Mismatch], *, title: str, lookups: Lookups, em
             col.link("Order", "order"),
             col.moment("Opened", "opened_at"),
             RESOLUTION,
+        ),
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+def legs(queryset: QuerySet[OrderLeg], *, title: str, lookups: Lookups, empty: str) -> Grid:
+    return _grid(
+        title,
+        queryset.order_by("-id"),
+        (
+            col.itself("Exchange order id"),
+            col.text("Kind", "kind"),
+            col.moment("Recorded", "recorded_at"),
+        ),
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+def reviews(queryset: QuerySet[ReviewItem], *, title: str, lookups: Lookups, empty: str) -> Grid:
+    return _grid(
+        title,
+        queryset.select_related("trade", "fill").order_by("-id"),
+        (
+            col.itself("Item"),
+            col.text("Queue", "queue"),
+            col.text("Status", "status"),
+            col.text("Reason", "reason"),
+            col.amount("Quantity", "quantity"),
+            col.link("Trade", "trade"),
+            col.link("Fill", "fill"),
+            col.moment("Opened", "opened_at"),
+            col.moment("Closed", "closed_at"),
+        ),
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+def external_orders(
+    queryset: QuerySet[ExternalOrder], *, title: str, lookups: Lookups, empty: str
+) -> Grid:
+    return _grid(
+        title,
+        queryset.order_by("-id"),
+        (
+            col.itself("Exchange order id"),
+            col.text("Status", "status"),
+            col.text("Symbol", "symbol"),
+            col.text("Side", "side"),
+            col.amount("Quantity", "quantity"),
+            col.text("Why", "why"),
         ),
         lookups=lookups,
         empty=empty,

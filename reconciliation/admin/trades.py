@@ -19,6 +19,7 @@ from reconciliation.models import (
     Mismatch,
     Order,
     Position,
+    ReviewItem,
     Run,
     Trade,
     TradeHistory,
@@ -112,6 +113,12 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
             title="Mismatches of this trade",
             lookups=here,
             empty="No mismatch names this trade.",
+        )
+        yield tables.reviews(
+            ReviewItem.objects.filter(trade=obj),
+            title="Questions to a person about this trade",
+            lookups=here,
+            empty="Nobody was asked about this trade.",
         )
         yield tables.audit_events_of(obj)
 

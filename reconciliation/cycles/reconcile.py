@@ -3,40 +3,33 @@
 The network is used before the first lock is taken, never within one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from reconciliation.cycles.lookups import look_up_orders
+from reconciliation.cycles.lookups import LookUps
 from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.cycles.ports import Ports
 from reconciliation.cycles.snapshot import take_snapshot
 from reconciliation.domain.audit import system_actor
 from reconciliation.domain.books import Books
+from reconciliation.domain.decisions import Decisions, decide_orders
 from reconciliation.domain.intervals import covers
-from reconciliation.domain.linking import LinkedBooks, link_delivered_rows
-from reconciliation.domain.order_diff import OrderFinding, diff_orders, orders_to_look_up
-from reconciliation.domain.order_rules import OrderRule
-from reconciliation.domain.plans.changes import Change
-from reconciliation.domain.plans.orders import NotFoundPolicy, plan_orders
-from reconciliation.domain.types import AccountSnapshot, Instrument, OpenOrders, Unread
+from reconciliation.domain.linking import link_delivered_rows
+from reconciliation.domain.order_diff import orders_to_look_up
+from reconciliation.domain.plans.orders import NotFoundPolicy
+from reconciliation.domain.types import AccountSnapshot, Instrument, LookUp, Unread
+from reconciliation.domain.unowned import OrderKey, entry_orders_to_look_up
 from reconciliation.enums import Coverage, CycleStep, RunKind, RunStatus
-from reconciliation.exchange.gateway import ExchangeError
+from reconciliation.exchange.gateway import ExchangeError, Gateway
+from reconciliation.handlers.account_level import apply_nobodys
 from reconciliation.handlers.apply import Applied, ApplyContext, apply_changes
 from reconciliation.handlers.leases import Lease, LockLost, holding, take_lease
 from reconciliation.handlers.runs import RunRecord, claim_run, finish_run
 from reconciliation.models import ExchangeAccount, Profile, Run
 from reconciliation.selectors.books import load_books
-from reconciliation.selectors.coverage import MARGIN, load_known_intervals
+from reconciliation.selectors.coverage import MARGIN, load_proven_intervals
 
 NETWORK_BUDGET_SECONDS = 30.0
 ACTOR = system_actor("reconcile")
-_UNJUDGED = frozenset(
-    {
-        OrderRule.FRESH,
-        OrderRule.CLASS_NOT_READ,
-        OrderRule.LOOK_UP_FAILED,
-        OrderRule.ABSENT_STILL_OPEN,
-    }
-)
 
 
 class UnknownName(ValueError):
@@ -167,37 +160,28 @@ class _Cycle:
                 iter(snapshot.unread_parts().values()), "no part was asked for"
             )
             return
-        wanted, waiting = orders_to_look_up(
-            self._load(snapshot, instruments),
-            snapshot,
-            grace=self.ports.conf.inflight_grace,
-            limit=self.ports.conf.max_order_lookups,
-        )
-        look_ups = look_up_orders(
-            wanted,
-            account=self.account,
-            gateway=gateway,
-            instruments=instruments,
-            ports=self.ports,
-            run_id=self.run_row.pk,
-            progress=self.tell,
-        )
+        look_ups, unknown, waiting = self._look_up(gateway, snapshot, instruments)
         started = self._timed("look_ups", started)
         self.ports.reach(CycleStep.LOOKUPS)
-        failed_look_ups = sum(isinstance(answer, Unread) for answer in look_ups.values())
-        linked = link_delivered_rows(self._load(snapshot, instruments))
-        findings = diff_orders(
-            linked.books, snapshot, look_ups, grace=self.ports.conf.inflight_grace
+        failed_look_ups = sum(
+            isinstance(answer, Unread) for answer in (*look_ups.values(), *unknown.values())
         )
-        changes = plan_orders(findings, linked, not_found=self._not_found_policy(linked, snapshot))
+        decided = decide_orders(
+            self._load(snapshot, instruments),
+            snapshot,
+            look_ups,
+            unknown,
+            grace=self.ports.conf.inflight_grace,
+            not_found=lambda books: self._not_found_policy(books, snapshot),
+        )
         self.record.counts |= {
-            "orders": len(linked.books.orders),
-            "look_ups": len(look_ups),
+            "orders": decided.orders,
+            "look_ups": len(look_ups) + len(unknown),
             "look_ups_failed": failed_look_ups,
             "look_ups_waiting": waiting,
-            "mismatches": sum(len(change.mismatches) for change in changes),
+            "mismatches": decided.mismatches,
         }
-        self._apply(linked.books, findings, changes)
+        self._apply(decided, snapshot)
         self._timed("apply", started)
         complete = snapshot.coverage == Coverage.COMPLETE and not failed_look_ups and not waiting
         if not complete:
@@ -205,36 +189,44 @@ class _Cycle:
         self._decide_status()
         self.tell(f"done: {self.record.counts}")
 
+    def _look_up(
+        self, gateway: Gateway, snapshot: AccountSnapshot, instruments: dict[str, Instrument]
+    ) -> tuple[dict[int, LookUp], dict[OrderKey, LookUp], int]:
+        """Ask for the orders that no list explains: ours first, then unknown ones; bounded."""
+        limit, grace = self.ports.conf.max_order_lookups, self.ports.conf.inflight_grace
+        books = self._load(snapshot, instruments)
+        ours, waiting = orders_to_look_up(books, snapshot, grace=grace, limit=limit)
+        unknown, unknown_waiting = entry_orders_to_look_up(
+            link_delivered_rows(books).books, snapshot, grace=grace, limit=limit - len(ours)
+        )
+        ask = LookUps(
+            account=self.account,
+            gateway=gateway,
+            instruments=instruments,
+            ports=self.ports,
+            run_id=self.run_row.pk,
+        )
+        return (
+            ask.of_orders(ours, self.tell),
+            ask.of_unknown(unknown),
+            waiting + unknown_waiting,
+        )
+
     def _load(self, snapshot: AccountSnapshot, instruments: dict[str, Instrument]) -> Books:
         return load_books(
-            self.account.pk,
-            open_orders=[
-                order
-                for part in snapshot.open_orders.values()
-                if isinstance(part, OpenOrders)
-                for order in part.orders
-            ],
+            self.account,
+            open_orders=snapshot.listed_orders(),
             instruments=instruments,
             profile_id=None if self.profile is None else self.profile.pk,
         )
 
-    def _not_found_policy(self, linked: LinkedBooks, snapshot: AccountSnapshot) -> NotFoundPolicy:
-        books = linked.books
-        complete = {
-            instrument_type: load_known_intervals(self.account.pk, instrument_type)
-            for instrument_type, unread in snapshot.fills.items()
-            if unread is None
+    def _not_found_policy(self, books: Books, snapshot: AccountSnapshot) -> NotFoundPolicy:
+        proven = {
+            instrument_type: load_proven_intervals(self.account.pk, instrument_type)
+            for instrument_type in snapshot.fills
         }
-        covered = {
-            order.id
-            for order in books.orders.values()
-            if complete
-            and len(complete) == len(snapshot.fills)
-            and all(
-                covers((order.created_at - MARGIN, snapshot.as_of), known)
-                for known in complete.values()
-            )
-        }
+        window_end = snapshot.as_of
+        fills_read = all(unread is None for unread in snapshot.fills.values())
         return NotFoundPolicy(
             retries=self.ports.conf.order_not_found_retries,
             counts={
@@ -242,16 +234,19 @@ class _Cycle:
                 for mismatch in books.open_mismatches
                 if mismatch.order_id is not None
             },
-            covered_orders=frozenset(covered),
+            covered_orders=frozenset(
+                order.id
+                for order in books.orders.values()
+                if fills_read
+                and all(
+                    covers((order.created_at - MARGIN, window_end), known)
+                    for known in proven.values()
+                )
+            ),
         )
 
-    def _apply(
-        self, books: Books, findings: Sequence[OrderFinding], changes: Sequence[Change]
-    ) -> None:
+    def _apply(self, decided: Decisions, snapshot: AccountSnapshot) -> None:
         """Apply the changes profile by profile, in order of id: each under its own lease."""
-        judged = frozenset(
-            finding.order.id for finding in findings if finding.rule not in _UNJUDGED
-        )
         profiles = Profile.objects.filter(account=self.account, enabled=True).order_by("pk")
         skipped, totals = [], {"written": 0, "dropped": 0, "failed": 0}
         for profile in profiles if self.profile is None else [self.profile]:
@@ -268,7 +263,7 @@ class _Cycle:
             try:
                 with holding(lease):
                     self.ports.reach(CycleStep.LOCK)
-                    applied = self._apply_to(profile, lease, books, judged, changes)
+                    applied = self._apply_to(profile, lease, decided)
             except LockLost as error:
                 self.record.row_errors.append(f"{profile.name}: {error}")
                 continue
@@ -276,20 +271,26 @@ class _Cycle:
             totals["dropped"] += applied.dropped
             totals["failed"] += len(applied.errors)
             self.record.row_errors += [f"{profile.name}: {text}" for text in applied.errors]
+        if self.profile is None:
+            apply_nobodys(
+                account=self.account,
+                run_id=self.run_row.pk,
+                claim_token=self.run_row.claim_token,
+                mismatches=decided.nobodys_mismatches,
+                external_orders=decided.external_orders,
+                open_before=decided.open_of(None),
+                can_see=decided.can_see_nobodys,
+                actor=ACTOR,
+                settings_hash=self.ports.conf.hash(),
+                clock=self.ports.clock,
+            )
         self.record.counts |= totals
         self.record.skipped_profiles = skipped
 
-    def _apply_to(
-        self,
-        profile: Profile,
-        lease: Lease,
-        books: Books,
-        judged: frozenset[int],
-        changes: Sequence[Change],
-    ) -> Applied:
-        mine = [change for change in changes if change.profile_id == profile.pk]
-        open_before = [m for m in books.open_mismatches if m.profile_id == profile.pk]
-        if not mine and not any(m.order_id in judged for m in open_before):
+    def _apply_to(self, profile: Profile, lease: Lease, decided: Decisions) -> Applied:
+        mine = [change for change in decided.changes if change.profile_id == profile.pk]
+        open_before = decided.open_of(profile.pk)
+        if not mine and not any(m.order_id in decided.judged_orders for m in open_before):
             return Applied(written=0, dropped=0)
         return apply_changes(
             context=ApplyContext(
@@ -306,7 +307,7 @@ class _Cycle:
             ),
             changes=mine,
             open_mismatches=open_before,
-            judged_orders=judged,
+            judged_orders=decided.judged_orders,
         )
 
     def _decide_status(self) -> None:

@@ -37,11 +37,15 @@ class ProfileState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeState:
-    """A lifecycle slice as the portal holds it to be."""
+    """A lifecycle slice as the portal holds it to be.
+
+    `code` is what deterministic client order ids name it by, also while its trade id is not known.
+    """
 
     id: int
     profile_id: int
     trade_id: str
+    code: str
     symbol: str
     direction: Direction
     sub_tag: str | None
@@ -73,14 +77,19 @@ class TradeState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderState:
-    """An order as the portal holds it to be."""
+    """An order as the portal holds it to be.
+
+    `leg_ids` are the exchange ids of orders that it was before, or that it triggered. An order
+    that was adopted by its sub tag alone has neither a trade nor a purpose.
+    """
 
     id: int
     profile_id: int
     trade_id: int | None
-    purpose: Purpose
+    purpose: Purpose | None
     client_order_id: str | None
     exchange_order_id: str | None
+    leg_ids: tuple[str, ...]
     order_class: OrderClass
     symbol: str
     side: Side
@@ -96,6 +105,12 @@ class OrderState:
     created_at: datetime
     last_activity_at: datetime
     version: int
+
+    @property
+    def exchange_ids(self) -> tuple[str, ...]:
+        """Return every exchange order id whose fills are this order's."""
+        own = () if self.exchange_order_id is None else (self.exchange_order_id,)
+        return own + self.leg_ids
 
     @property
     def is_active(self) -> bool:
@@ -161,6 +176,10 @@ class Books:
     """Fills not fully booked, and every fill of an order that is active or has such a fill."""
     history: tuple[HistoryRow, ...] = ()
     """The delivered rows that fills may be allocated to."""
+    decided_orders: frozenset[tuple[str, str]] = frozenset()
+    """Exchange orders, by symbol and id, that a person has decided on already."""
+    baseline_at: datetime | None = None
+    """What is older than this was accepted as found."""
     open_mismatches: tuple[OpenMismatch, ...] = ()
     amount_steps: Mapping[str, Decimal] = field(default_factory=dict)
     """Per symbol the smallest tradable quantity, base units."""

@@ -25,7 +25,7 @@ def merge(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
 def gaps(window: Interval, known: Iterable[Interval]) -> tuple[Interval, ...]:
     """Return the parts of a window that no known interval covers, in order of time."""
     missing: list[Interval] = []
-    at, end = window
+    (at, end), at_is_known = window, False
     for known_start, known_end in merge(known):
         if known_end < at:
             continue
@@ -33,8 +33,8 @@ def gaps(window: Interval, known: Iterable[Interval]) -> tuple[Interval, ...]:
             break
         if known_start > at:
             missing.append((at, known_start))
-        at = max(at, known_end)
-    if at < end:
+        at, at_is_known = max(at, known_end), True
+    if at < end or not at_is_known:
         missing.append((at, end))
     return tuple(missing)
 

@@ -21,7 +21,7 @@ from reconciliation.domain.types import (
     OrderNotFound,
     Unread,
 )
-from reconciliation.enums import OrderStatus
+from reconciliation.enums import ACTIVE_ORDER_STATUSES, OrderStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,24 +48,29 @@ class OrderFinding:
 
 
 def group_fills(books: Books) -> dict[int, tuple[KeptFill, ...]]:
-    """Return the fills of each order by the order's id, oldest first."""
-    by_id: dict[tuple[str, str], int] = {}
-    by_client_id: dict[str, int] = {}
-    for order in books.orders.values():
-        if order.exchange_order_id is not None:
-            by_id[(order.symbol, order.exchange_order_id)] = order.id
-        if order.client_order_id is not None:
-            by_client_id[order.client_order_id] = order.id
+    """Return the fills of each order by the order's id, oldest first.
+
+    A fill is an order's by exchange order id, the order's own or a leg's, else by client order
+    id, of the same symbol and side.
+    """
+    by_id = {
+        (order.symbol, exchange_id): order
+        for order in books.orders.values()
+        for exchange_id in order.exchange_ids
+    }
+    by_client_id = {
+        order.client_order_id: order
+        for order in books.orders.values()
+        if order.client_order_id is not None
+    }
     groups: dict[int, list[KeptFill]] = {}
     for kept in books.fills:
         fill = kept.fill
         owner = by_id.get((fill.symbol, fill.exchange_order_id or ""))
         if owner is None and fill.client_order_id is not None:
             owner = by_client_id.get(fill.client_order_id)
-            if owner is not None and not _is_of(books.orders[owner], kept):
-                owner = None
-        if owner is not None:
-            groups.setdefault(owner, []).append(kept)
+        if owner is not None and (owner.symbol, owner.side) == (fill.symbol, fill.side):
+            groups.setdefault(owner.id, []).append(kept)
     return {
         order_id: tuple(sorted(group, key=lambda k: (k.fill.executed_at, k.fill.fill_id)))
         for order_id, group in groups.items()
@@ -76,7 +81,7 @@ def orders_to_look_up(
     books: Books, snapshot: AccountSnapshot, *, grace: timedelta, limit: int
 ) -> tuple[tuple[OrderState, ...], int]:
     """Return the active orders to ask for one by one, oldest first, and how many must wait."""
-    listed = _listed(books, snapshot)
+    listed = match_listed(books, snapshot)
     groups = group_fills(books)
     absent = sorted(
         (
@@ -103,7 +108,7 @@ def diff_orders(
 
     `look_ups` holds the answers by order id; an order without one was not asked for.
     """
-    listed = _listed(books, snapshot)
+    listed = match_listed(books, snapshot)
     groups = group_fills(books)
     return tuple(
         _judge(
@@ -142,7 +147,7 @@ def _judge(
             return holds(OrderRule.TERMINAL_OPEN)
         if finding.unbooked:
             return holds(OrderRule.OPEN_UNBOOKED_FILLS)
-        same = not differing_terms(order, listed)
+        same = not differing_terms(finding)
         return holds(OrderRule.OPEN_NOTHING_NEW if same else OrderRule.OPEN_OTHER_TERMS)
     if not order.is_active:
         unbooked = bool(finding.unbooked)
@@ -160,64 +165,102 @@ def _judge(
 
 def _rule_of_found(look_up: OrderFound, finding: OrderFinding) -> OrderRule:
     order = look_up.order
-    if order.status in (OrderStatus.PENDING, OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED):
+    if order.status in ACTIVE_ORDER_STATUSES:
         return OrderRule.ABSENT_STILL_OPEN
-    if isinstance(look_up.fills, Unread) or order.filled_quantity is None:
+    if isinstance(look_up.fills, Unread):
         # An end without its fills is half an answer.
         return OrderRule.LOOK_UP_FAILED
-    if finding.visible_quantity < order.filled_quantity:
-        return OrderRule.ABSENT_FILLS_MISSING
+    for leg in look_up.legs:
+        if leg.child_ids:
+            continue  # an algo order fills nothing itself: its child does
+        if leg.filled_quantity is None:
+            return OrderRule.LOOK_UP_FAILED
+        if _visible_of_leg(finding, leg.exchange_order_id) < leg.filled_quantity:
+            return OrderRule.ABSENT_FILLS_MISSING
     if order.status == OrderStatus.FILLED:
         return OrderRule.ABSENT_FILLED
     return OrderRule.ABSENT_ENDED
 
 
-def differing_terms(order: OrderState, shown: ExchangeOrder) -> tuple[str, ...]:
+def _visible_of_leg(finding: OrderFinding, exchange_order_id: str) -> Decimal:
+    return total(
+        kept.fill.quantity
+        for kept in finding.fills
+        if kept.fill.exchange_order_id in (exchange_order_id, None)
+    )
+
+
+def mirrored_quantity(finding: OrderFinding) -> Decimal:
+    """Return the quantity of the whole order: the newest leg's, and what other legs filled.
+
+    A triggered child speaks for its algo order, whose quantity stays as it is.
+    """
+    order, shown = finding.order, finding.shown
+    if shown is None or shown.quantity is None or is_child(order, shown):
+        return order.quantity
+    others = total(
+        kept.fill.quantity
+        for kept in finding.fills
+        if kept.fill.exchange_order_id not in (shown.exchange_order_id, None)
+    )
+    return shown.quantity + others
+
+
+def differing_terms(finding: OrderFinding) -> tuple[str, ...]:
     """Return the names of the terms in which an open order differs from its mirror.
 
     How much is filled is not a term: only fills say that. A status differs where the portal holds
     the order to be pending, or terminal; OPEN against PARTIALLY_FILLED follows from the fills.
     """
+    order, shown = finding.order, finding.shown
+    if shown is None:
+        return ()
     names = []
-    if shown.quantity is not None and shown.quantity != order.quantity:
+    if mirrored_quantity(finding) != order.quantity:
         names.append("quantity")
-    if shown.price is not None and shown.price != order.price:
-        names.append("price")
     if order.status == OrderStatus.PENDING or not order.is_active:
         names.append("status")
-    if order.exchange_order_id != shown.exchange_order_id:
-        names.append("exchange_order_id")
+    if not is_child(order, shown):
+        if shown.price is not None and shown.price != order.price:
+            names.append("price")
+        if order.exchange_order_id is None:
+            names.append("exchange_order_id")
     return tuple(names)
 
 
-def _listed(books: Books, snapshot: AccountSnapshot) -> dict[int, ExchangeOrder]:
-    """Match open exchange orders to ours: by exchange order id, else by client order id."""
+def is_child(order: OrderState, shown: ExchangeOrder) -> bool:
+    """Return whether a shown order is one that our algo order triggered."""
+    return shown.parent_id is not None and shown.parent_id == order.exchange_order_id
+
+
+def match_listed(books: Books, snapshot: AccountSnapshot) -> dict[int, ExchangeOrder]:
+    """Match open exchange orders to ours: by exchange order id, else by client order id.
+
+    A triggered child is its parent's.
+    """
     by_id: dict[tuple[str, str], ExchangeOrder] = {}
     by_client_id: dict[str, ExchangeOrder] = {}
-    for part in snapshot.open_orders.values():
-        if isinstance(part, OpenOrders):
-            for shown in part.orders:
-                by_id[(shown.symbol, shown.exchange_order_id)] = shown
-                if shown.client_order_id is not None:
-                    by_client_id[shown.client_order_id] = shown
+    for shown in snapshot.listed_orders():
+        by_id[(shown.symbol, shown.exchange_order_id)] = shown
+        if shown.parent_id is not None:
+            by_id.setdefault((shown.symbol, shown.parent_id), shown)
+        if shown.client_order_id is not None:
+            by_client_id[shown.client_order_id] = shown
     matched = {}
     for order in books.orders.values():
-        shown_by_id = by_id.get((order.symbol, order.exchange_order_id or ""))
-        shown_by_client_id = by_client_id.get(order.client_order_id or "")
+        by_ids = (by_id.get((order.symbol, each)) for each in order.exchange_ids)
+        shown_by_id = next((shown for shown in by_ids if shown is not None), None)
+        by_client = by_client_id.get(order.client_order_id or "")
         if shown_by_id is not None:
             matched[order.id] = shown_by_id
-        elif shown_by_client_id is not None and shown_by_client_id.symbol == order.symbol:
-            matched[order.id] = shown_by_client_id
+        elif by_client is not None and by_client.symbol == order.symbol:
+            matched[order.id] = by_client
     return matched
 
 
-def _is_of(order: OrderState, kept: KeptFill) -> bool:
-    fill = kept.fill
-    if fill.symbol != order.symbol or fill.side != order.side:
-        return False
-    if order.exchange_order_id is not None and fill.exchange_order_id == order.exchange_order_id:
-        return True
-    return order.client_order_id is not None and fill.client_order_id == order.client_order_id
+def is_recent(moments: Iterable[datetime | None], *, as_of: datetime, grace: timedelta) -> bool:
+    """Return whether any moment lies within the grace before the snapshot, or after it."""
+    return any(moment is not None and as_of - grace < moment for moment in moments)
 
 
 def _is_fresh(
@@ -228,8 +271,8 @@ def _is_fresh(
     grace: timedelta,
 ) -> bool:
     """Return whether either side shows activity within the grace before the snapshot."""
-    moments = [order.created_at, order.last_activity_at]
+    moments: list[datetime | None] = [order.created_at, order.last_activity_at]
     if shown is not None:
-        moments += [moment for moment in (shown.created_at, shown.updated_at) if moment]
+        moments += [shown.created_at, shown.updated_at]
     moments += [kept.fill.executed_at for kept in fills if kept.remaining > 0]
-    return any(as_of - grace < moment for moment in moments)
+    return is_recent(moments, as_of=as_of, grace=grace)

@@ -22,7 +22,7 @@ class Row:
 
 
 class OrderRule(Enum):
-    """The rows for orders that the database knows."""
+    """The rows: first for orders that the database knows, then for what it does not."""
 
     OPEN_NOTHING_NEW = Row(
         database="active",
@@ -121,6 +121,35 @@ class OrderRule(Enum):
         mismatch=MismatchKind.STATUS_MISMATCH,
         decision="reopened by the mirror, audited; its unbooked fills are booked",
         why="An order that can still be filled must be watched.",
+    )
+
+    UNKNOWN_OPEN_ATTRIBUTABLE = Row(
+        database="none",
+        exchange="open, attributable",
+        mismatch=MismatchKind.MISSING_IN_DB,
+        decision="adopted into its profile, with its trade where client id or hint names one",
+        why="The bot placed it and could not say so.",
+    )
+    UNKNOWN_CLOSED_ENTRY = Row(
+        database="none",
+        exchange="closed with fills; the client id is a known profile's, of purpose ENTRY",
+        mismatch=MismatchKind.MISSING_IN_DB,
+        decision="adopted, its fills booked",
+        why="The client id proves whose position these fills opened; a tag alone does not.",
+    )
+    UNKNOWN_OPEN_NOBODYS = Row(
+        database="none",
+        exchange="open, not attributable",
+        mismatch=MismatchKind.MISSING_IN_DB,
+        decision="external order: a person adopts or ignores it",
+        why="What belongs to no profile is shown, never absorbed.",
+    )
+    UNEXPLAINED_FILL = Row(
+        database="none",
+        exchange="fills that no slice explains and none could be closed by",
+        mismatch=MismatchKind.UNATTRIBUTED_FILL,
+        decision="shown beside external orders",
+        why="It moved the account's position, and no book knows of it.",
     )
 
     @property

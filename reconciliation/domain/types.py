@@ -4,7 +4,7 @@ Invariants: quantities are base units, prices quote units, fees positive when pa
 has a time zone; `None` is unknown and never means zero; an `Unread` part is never an empty one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -137,12 +137,20 @@ class FillPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFound:
-    """The answer of a targeted look-up, with the fills of that order where they could be read."""
+    """The answer of a targeted look-up, with the fills of the order where they could be read.
 
-    order: ExchangeOrder
+    `legs` are all exchange orders that were found to be parts of this one, the newest last: what
+    replaced another, or the child that an algo order triggered, which then speaks for it.
+    """
+
+    legs: tuple[ExchangeOrder, ...]
     fills: tuple[ExchangeFill, ...] | Unread
     as_of: datetime
-    children: tuple[ExchangeOrder, ...] = ()
+
+    @property
+    def order(self) -> ExchangeOrder:
+        """Return the newest leg."""
+        return self.legs[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +173,12 @@ class AccountSnapshot:
     """Per instrument type: None where every page of the window was read and kept."""
     positions: tuple[ExchangePosition, ...] | Unread | None = None
     """None where the job does not ask for positions."""
+
+    def listed_orders(self) -> Iterator[ExchangeOrder]:
+        """Yield every open order that was read, of any class."""
+        for part in self.open_orders.values():
+            if isinstance(part, OpenOrders):
+                yield from part.orders
 
     @property
     def coverage(self) -> Coverage:

@@ -55,7 +55,6 @@ def make_client(
         }
     )
     client.number = str
-    client.has["fetchCurrencies"] = False
     # A redirect would carry the signed headers to whoever it names.
     client.session.max_redirects = 0
     if base_url is not None:

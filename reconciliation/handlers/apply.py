@@ -8,54 +8,36 @@ there are.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
 from uuid import UUID
 
 from django.db import DatabaseError
 
 from reconciliation.clock import Clock
 from reconciliation.domain.audit import Actor, EventDraft
-from reconciliation.domain.books import OpenMismatch, OrderState, TradeState
+from reconciliation.domain.books import OpenMismatch
 from reconciliation.domain.plans.changes import Change
 from reconciliation.domain.plans.mismatches import plan_mismatches
 from reconciliation.enums import AuditOutcome, CycleStep
-from reconciliation.handlers.bulk import insert_rows, update_rows
 from reconciliation.handlers.leases import Lease, fence
 from reconciliation.handlers.mismatches import write_mismatches
 from reconciliation.handlers.positions import recalculate_positions
+from reconciliation.handlers.rows import (
+    insert_new_rows,
+    write_fills,
+    write_history,
+    write_legs,
+    write_reviews,
+    write_trades_and_orders,
+)
 from reconciliation.handlers.runs import fence_run
 from reconciliation.handlers.unit import Unit, transaction_unit
 from reconciliation.models import (
     Fill,
-    FillAllocation,
     Order,
     Profile,
     Trade,
-    TradeHistory,
 )
 from reconciliation.selectors.lists import id_list
-
-_TRADE_FIELDS = (
-    "status",
-    "entry_quantity",
-    "exit_quantity",
-    "average_entry_price",
-    "average_exit_price",
-    "reversals",
-    "closed_at",
-    "version",
-)
-_ORDER_FIELDS = (
-    "trade_id",
-    "exchange_order_id",
-    "status",
-    "quantity",
-    "price",
-    "filled_quantity",
-    "average_price",
-    "end_reason",
-    "version",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +111,24 @@ def _apply(
         before_commit=lambda: context.reach(CycleStep.BEFORE_COMMIT),
     ) as unit:
         _fence(context)
-        holding = _with_premises_that_hold(changes)
-        _write_history(holding, context, unit)
+        holding = insert_new_rows(
+            _with_premises_that_hold(changes), account_id=context.profile.account_id
+        )
+        write_history(holding, run_id=context.run_id, now=unit.now)
         context.reach(CycleStep.FIRST_WRITE)
-        _write_fills(holding)
-        _write_trades_and_orders(holding)
+        write_fills(holding)
+        write_trades_and_orders(holding)
+        write_legs(holding, account_id=context.profile.account_id, now=unit.now)
+        write_reviews(
+            holding,
+            account_id=context.profile.account_id,
+            profile_id=context.profile.pk,
+            run_id=context.run_id,
+            unit=unit,
+        )
         _write_positions(holding, context, unit)
+        moved = {key for change in changes for key in change.premises.orders}
+        moved -= {key for change in holding for key in change.premises.orders}
         for change in holding:
             for event in change.events:
                 unit.record(_named(event, context))
@@ -142,13 +136,7 @@ def _apply(
             plan=plan_mismatches(
                 open_before=open_mismatches,
                 drafts=[draft for change in holding for draft in change.mismatches],
-                judged_orders=judged_orders
-                - {
-                    order_id
-                    for change in changes
-                    if change not in holding
-                    for order_id in change.premises.orders
-                },
+                can_see=lambda mismatch: mismatch.order_id in judged_orders - moved,
             ),
             account_id=context.profile.account_id,
             run_id=context.run_id,
@@ -188,103 +176,6 @@ def _with_premises_that_hold(changes: Sequence[Change]) -> list[Change]:
         and all(orders.get(key) == version for key, version in change.premises.orders.items())
         and all(fills.get(key) == amount for key, amount in change.premises.fills.items())
     ]
-
-
-def _write_history(changes: Sequence[Change], context: ApplyContext, unit: Unit) -> None:
-    drafts = [draft for change in changes for draft in change.history]
-    rows = {
-        draft.key: TradeHistory(
-            trade_id=draft.trade_id,
-            key=draft.key,
-            kind=draft.kind,
-            source=draft.source,
-            quantity=draft.quantity,
-            booked_quantity=draft.quantity,
-            price=draft.price,
-            fee=draft.fee,
-            fee_currency=draft.fee_currency or "",
-            estimated=draft.estimated,
-            order_id=draft.order_id,
-            exchange_fill_id=draft.exchange_fill_id,
-            run_id=context.run_id,
-            evidence_hash=draft.evidence_hash,
-            executed_at=draft.executed_at,
-            recorded_at=unit.now,
-        )
-        for draft in drafts
-    }
-    insert_rows(TradeHistory, list(rows.values()))
-    allocations = []
-    for change in changes:
-        for draft in change.allocations:
-            row = FillAllocation(
-                fill_id=draft.fill_id,
-                trade_id=draft.trade_id,
-                quantity=draft.quantity,
-                recorded_at=unit.now,
-            )
-            if draft.history_id is not None:
-                row.history_id = draft.history_id
-            elif draft.history_key is not None:
-                row.history_id = rows[draft.history_key].pk
-            allocations.append(row)
-    insert_rows(FillAllocation, allocations)
-
-
-def _write_fills(changes: Sequence[Change]) -> None:
-    allocated: dict[int, Decimal] = {}
-    for change in changes:
-        allocated |= change.premises.fills
-    for change in changes:
-        for draft in change.allocations:
-            allocated[draft.fill_id] += draft.quantity
-    update_rows(
-        Fill,
-        [Fill(pk=fill_id, allocated_quantity=amount) for fill_id, amount in allocated.items()],
-        fields=["allocated_quantity"],
-    )
-
-
-def _write_trades_and_orders(changes: Sequence[Change]) -> None:
-    update_rows(
-        Trade,
-        [_trade_row(change.trade) for change in changes if change.trade is not None],
-        fields=_TRADE_FIELDS,
-    )
-    update_rows(
-        Order,
-        [_order_row(order) for change in changes for order in change.orders],
-        fields=_ORDER_FIELDS,
-    )
-
-
-def _trade_row(state: TradeState) -> Trade:
-    return Trade(
-        pk=state.id,
-        status=state.status,
-        entry_quantity=state.entry_quantity,
-        exit_quantity=state.exit_quantity,
-        average_entry_price=state.average_entry_price,
-        average_exit_price=state.average_exit_price,
-        reversals=state.reversals,
-        closed_at=state.closed_at,
-        version=state.version + 1,
-    )
-
-
-def _order_row(state: OrderState) -> Order:
-    return Order(
-        pk=state.id,
-        trade_id=state.trade_id,
-        exchange_order_id=state.exchange_order_id,
-        status=state.status,
-        quantity=state.quantity,
-        price=state.price,
-        filled_quantity=state.filled_quantity,
-        average_price=state.average_price,
-        end_reason=state.end_reason,
-        version=state.version + 1,
-    )
 
 
 def _write_positions(changes: Sequence[Change], context: ApplyContext, unit: Unit) -> None:

@@ -13,6 +13,8 @@ from reconciliation.domain.deliveries import (
     DeliveredTrade,
     Delivery,
 )
+from reconciliation.domain.keys import trade_code
+from reconciliation.domain.plans.adoption import ADOPTED_TRADE_PREFIX
 from reconciliation.domain.transitions import merge_delivered_status
 from reconciliation.enums import (
     DeliveryOutcome,
@@ -65,10 +67,14 @@ class TradeDesk:
         ids = [row.trade_id for row in delivery.trades]
         ids += [row.trade_id for row in delivery.history]
         ids += [row.trade_id for row in delivery.orders if row.trade_id is not None]
-        rows = Trade.objects.select_for_update().filter(
-            account=desk.account, trade_id__in=text_list(ids)
-        )
-        self.by_trade_id = {row.trade_id: row for row in rows.order_by("pk")}
+        account = Trade.objects.select_for_update().filter(account=desk.account).order_by("pk")
+        known = account.filter(trade_id__in=text_list(ids))
+        self.by_trade_id = {row.trade_id: row for row in known}
+        # Trades that were opened for adopted orders, before anybody said what they are called.
+        self._adopted = {
+            (row.profile_id, row.code): row
+            for row in account.filter(trade_id__startswith=ADOPTED_TRADE_PREFIX)
+        }
         self.new: list[Trade] = []
         self.changed: dict[int, Trade] = {}
         self._taken: list[tuple[Trade, Profile]] = []
@@ -83,12 +89,14 @@ class TradeDesk:
     def judge(self, row: DeliveredTrade) -> DeliveryOutcome:
         """Take a trade row: create it, or check that it is the one that is known."""
         profile = self.desk.profile(row.profile)
-        trade = self.by_trade_id.get(row.trade_id)
+        code = trade_code(profile.sub_tag, row.trade_id)
+        trade = self.by_trade_id.get(row.trade_id) or self._adopted.pop((profile.pk, code), None)
         if trade is None:
             trade = Trade(
                 account=self.desk.account,
                 profile=profile,
                 trade_id=row.trade_id,
+                code=code,
                 symbol=row.symbol,
                 direction=row.direction,
                 sub_tag=row.sub_tag,
@@ -110,8 +118,10 @@ class TradeDesk:
         ):
             if known != given:
                 raise Refused(f"{name}: trade {row.trade_id!r} has another; an id is never reused")
-        if trade.delivered_status == row.status:
+        if (trade.trade_id, trade.delivered_status) == (row.trade_id, row.status):
             return DeliveryOutcome.UNCHANGED
+        trade.trade_id = row.trade_id
+        self.by_trade_id[row.trade_id] = trade
         trade.delivered_status = row.status
         if row.status == TradeStatus.CANCELED and trade.status == TradeStatus.PENDING:
             trade.status = TradeStatus.CANCELED
@@ -133,6 +143,7 @@ class TradeDesk:
             Trade,
             list(self.changed.values()),
             fields=[
+                "trade_id",
                 "status",
                 "delivered_status",
                 "entry_quantity",

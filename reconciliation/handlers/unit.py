@@ -85,8 +85,11 @@ def audited_table_written(sql: object) -> str | None:
     text = sql if isinstance(sql, str) else str(sql)
     if text[:6].upper() == "SELECT":
         return None
-    audited = audited_tables()
-    return next((table for table in _WRITE.findall(text) if table.lower() in audited), None)
+    start = _WRITE.match(text)
+    # The verb stands in front, but behind a comment, WITH, or another statement. A long list of
+    # values is not searched: that would cost more than the statement.
+    tables = _WRITE.findall(text) if start is None or ";" in text else [start[1]]
+    return next((table for table in tables if table.lower() in audited_tables()), None)
 
 
 class Unit:

@@ -34,6 +34,9 @@ class Trade(models.Model):
     account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="trades")
     profile = models.ForeignKey(Profile, on_delete=models.PROTECT, related_name="trades")
     trade_id = models.CharField(max_length=64)
+    code = models.CharField(
+        max_length=14, help_text="By what deterministic client order ids name this trade."
+    )
     symbol = models.CharField(max_length=64)
     direction = models.CharField(max_length=8, choices=Direction)
     sub_tag = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
@@ -58,6 +61,9 @@ class Trade(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "trade_id"], name="trade_id_unique_per_account"
+            ),
+            models.UniqueConstraint(
+                fields=["profile", "code"], name="trade_code_unique_per_profile"
             ),
             models.CheckConstraint(
                 name="trade_status_known", condition=Q(status__in=TradeStatus.values)

@@ -3,7 +3,7 @@
 The number of statements does not depend on the number of orders, trades or fills.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import Q
 
@@ -15,15 +15,25 @@ from reconciliation.domain.books import (
     OpenMismatch,
     OrderState,
     ProfileState,
+    TradeState,
 )
+from reconciliation.domain.keys import parse_client_order_id
 from reconciliation.domain.plans.booking import net_quantity
-from reconciliation.domain.types import ExchangeOrder, Instrument
-from reconciliation.enums import HistorySource, InstrumentType, MismatchStatus
+from reconciliation.domain.types import ExchangeFill, ExchangeOrder, Instrument
+from reconciliation.enums import (
+    ExternalStatus,
+    HistorySource,
+    InstrumentType,
+    MismatchStatus,
+)
 from reconciliation.models import (
+    ExchangeAccount,
+    ExternalOrder,
     Fill,
     FillAllocation,
     Mismatch,
     Order,
+    OrderLeg,
     Profile,
     Trade,
     TradeHistory,
@@ -39,7 +49,7 @@ from reconciliation.selectors.states import (
 
 
 def load_books(
-    account_id: int,
+    account: ExchangeAccount,
     *,
     open_orders: Iterable[ExchangeOrder],
     instruments: Mapping[str, Instrument],
@@ -48,29 +58,30 @@ def load_books(
     """Return the account's books as far as the open orders, or unbooked fills, concern them.
 
     Orders: the active ones, those that the exchange lists as open, those with unbooked fills and
-    those with an open mismatch. `profile_id` narrows orders and mismatches to one profile.
+    those with an open mismatch. Trades: theirs, and those that an unknown order or fill may be
+    of. `profile_id` narrows orders and mismatches to one profile.
     """
     of_profile = Q() if profile_id is None else Q(profile_id=profile_id)
+    listed = list(open_orders)
     profiles = {
         row.pk: ProfileState(id=row.pk, name=row.name, sub_tag=row.sub_tag)
-        for row in Profile.objects.filter(account_id=account_id)
+        for row in Profile.objects.filter(account=account)
     }
     unbooked = {
         row.pk: kept_fill(row)
-        for row in Fill.objects.filter(account_id=account_id).unconsumed().defer("raw")
+        for row in Fill.objects.filter(account=account).unconsumed().defer("raw")
     }
     mismatches = tuple(
         open_mismatch(row)
-        for row in Mismatch.objects.filter(of_profile, account_id=account_id)
+        for row in Mismatch.objects.filter(of_profile, account=account)
         .exclude(status=MismatchStatus.RESOLVED)
         .select_related("sighting")
         .order_by("id")
     )
-    orders = _load_orders(account_id, of_profile, unbooked.values(), open_orders, mismatches)
-    fills = _with_fills_of_orders(account_id, orders.values(), unbooked)
-    history, trade_ids = _load_delivered_rows(account_id, orders.values(), unbooked.values())
+    orders = _load_orders(account.pk, of_profile, unbooked.values(), listed, mismatches)
+    fills = _with_fills_of_orders(account.pk, orders.values(), unbooked)
+    history, trade_ids = _load_delivered_rows(account.pk, orders.values(), unbooked.values())
     trade_ids |= {order.trade_id for order in orders.values() if order.trade_id is not None}
-    trades = {row.pk: trade_state(row) for row in Trade.objects.filter(pk__in=id_list(trade_ids))}
     bases = {
         symbol: instrument.base
         for symbol, instrument in instruments.items()
@@ -78,43 +89,77 @@ def load_books(
     }
     return Books(
         profiles=profiles,
-        trades=trades,
+        trades=_load_trades(account.pk, trade_ids, unbooked.values(), listed),
         orders=orders,
         fills=tuple(fills.values()),
         history=_with_coverage(history, bases),
         open_mismatches=mismatches,
         amount_steps={symbol: item.amount_step for symbol, item in instruments.items()},
         base_currencies=bases,
+        decided_orders=frozenset(
+            ExternalOrder.objects.filter(account=account)
+            .exclude(status=ExternalStatus.PENDING)
+            .values_list("symbol", "exchange_order_id")
+        ),
+        baseline_at=account.baseline_at,
     )
+
+
+def _load_trades(
+    account_id: int,
+    trade_ids: Iterable[int],
+    unbooked: Iterable[KeptFill],
+    listed: Sequence[ExchangeOrder],
+) -> dict[int, TradeState]:
+    """Return the trades by id, those that evidence names, and the open slices of the fills."""
+    fills = [kept.fill for kept in unbooked]
+    items: list[ExchangeFill | ExchangeOrder] = [*fills, *listed]
+    parsed = [parse_client_order_id(item.client_order_id) for item in items]
+    codes = [each.trade_code for each in parsed if each is not None]
+    names = [item.trade_hint for item in items if item.trade_hint]
+    account = Trade.objects.filter(account_id=account_id).order_by()
+    rows = (
+        account.filter(pk__in=id_list(trade_ids))
+        .union(account.filter(code__in=text_list(codes)))
+        .union(account.filter(trade_id__in=text_list(names)))
+        .union(account.holding().filter(symbol__in=text_list(fill.symbol for fill in fills)))
+    )
+    return {row.pk: trade_state(row) for row in rows}
 
 
 def _load_orders(
     account_id: int,
     of_profile: Q,
     unbooked: Iterable[KeptFill],
-    open_orders: Iterable[ExchangeOrder],
+    listed: Sequence[ExchangeOrder],
     mismatches: Iterable[OpenMismatch],
 ) -> dict[int, OrderState]:
     fills = [kept.fill for kept in unbooked]
-    listed = list(open_orders)
     exchange_ids = [
         *(fill.exchange_order_id for fill in fills if fill.exchange_order_id),
         *(order.exchange_order_id for order in listed),
+        *(order.parent_id for order in listed if order.parent_id),
     ]
     client_ids = [
         *(fill.client_order_id for fill in fills if fill.client_order_id),
         *(order.client_order_id for order in listed if order.client_order_id),
     ]
     order_ids = [mismatch.order_id for mismatch in mismatches if mismatch.order_id is not None]
-    # Three unions rather than one OR: each branch has an index of its own.
+    legs = OrderLeg.objects.filter(account_id=account_id).order_by("id")
+    of_legs = legs.filter(exchange_order_id__in=text_list(exchange_ids)).order_by()
+    # Unions rather than one OR: each branch has an index of its own.
     account = Order.objects.filter(of_profile, account_id=account_id).order_by()
-    rows = (
+    rows = list(
         account.active()
         .union(account.filter(exchange_order_id__in=text_list(exchange_ids)))
         .union(account.filter(client_order_id__in=text_list(client_ids)))
         .union(account.filter(pk__in=id_list(order_ids)))
+        .union(account.filter(pk__in=of_legs.values("order_id")))
     )
-    return {row.pk: order_state(row) for row in rows}
+    leg_ids: dict[int, tuple[str, ...]] = {}
+    for leg in legs.filter(order_id__in=id_list(row.pk for row in rows)):
+        leg_ids[leg.order_id] = (*leg_ids.get(leg.order_id, ()), leg.exchange_order_id)
+    return {row.pk: order_state(row, leg_ids.get(row.pk, ())) for row in rows}
 
 
 def _with_fills_of_orders(
@@ -123,7 +168,7 @@ def _with_fills_of_orders(
     """Add the booked fills of the orders: what is visible of an order is the sum of all."""
     known = list(orders)
     account = Fill.objects.filter(account_id=account_id).defer("raw").order_by()
-    exchange_ids = [order.exchange_order_id for order in known if order.exchange_order_id]
+    exchange_ids = [exchange_id for order in known for exchange_id in order.exchange_ids]
     client_ids = [order.client_order_id for order in known if order.client_order_id]
     rows = account.filter(exchange_order_id__in=text_list(exchange_ids)).union(
         account.filter(client_order_id__in=text_list(client_ids))
@@ -142,7 +187,7 @@ def _load_delivered_rows(
         order.trade_id
         for order in orders
         if order.trade_id is not None
-        and (order.exchange_order_id in exchange_ids or order.client_order_id in client_ids)
+        and (not exchange_ids.isdisjoint(order.exchange_ids) or order.client_order_id in client_ids)
     }
     fill_ids = {fill.fill_id for fill in fills}
     account = TradeHistory.objects.filter(

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models import Min
 
 from reconciliation.domain.intervals import Interval
-from reconciliation.enums import InstrumentType
+from reconciliation.enums import CoverageStatus, InstrumentType
 from reconciliation.models import FillCoverage, Order, Trade
 
 # Exchanges stamp a fill some time before they list it; what is read once is read again for as
@@ -17,6 +17,14 @@ MARGIN = timedelta(minutes=10)
 def load_known_intervals(account_id: int, instrument_type: InstrumentType) -> list[Interval]:
     """Return the intervals whose fills are known, or known to be unobtainable."""
     rows = FillCoverage.objects.filter(account_id=account_id, instrument_type=instrument_type)
+    return list(rows.order_by("start_at").values_list("start_at", "end_at"))
+
+
+def load_proven_intervals(account_id: int, instrument_type: InstrumentType) -> list[Interval]:
+    """Return the intervals of which every fill was read."""
+    rows = FillCoverage.objects.filter(
+        account_id=account_id, instrument_type=instrument_type, status=CoverageStatus.PROVEN
+    )
     return list(rows.order_by("start_at").values_list("start_at", "end_at"))
 
 

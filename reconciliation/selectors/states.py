@@ -26,6 +26,7 @@ def trade_state(row: models.Trade) -> books.TradeState:
         id=row.pk,
         profile_id=row.profile_id,
         trade_id=row.trade_id,
+        code=row.code,
         symbol=row.symbol,
         direction=Direction(row.direction),
         sub_tag=row.sub_tag,
@@ -41,15 +42,16 @@ def trade_state(row: models.Trade) -> books.TradeState:
     )
 
 
-def order_state(row: models.Order) -> books.OrderState:
-    """Return an order row as the domain sees it."""
+def order_state(row: models.Order, leg_ids: tuple[str, ...] = ()) -> books.OrderState:
+    """Return an order row, with the exchange ids of its legs, as the domain sees it."""
     return books.OrderState(
         id=row.pk,
         profile_id=row.profile_id,
         trade_id=row.trade_id,
-        purpose=Purpose(row.purpose),
+        purpose=None if row.purpose is None else Purpose(row.purpose),
         client_order_id=row.client_order_id,
         exchange_order_id=row.exchange_order_id,
+        leg_ids=leg_ids,
         order_class=OrderClass(row.order_class),
         symbol=row.symbol,
         side=Side(row.side),

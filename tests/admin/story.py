@@ -7,23 +7,32 @@ from decimal import Decimal
 from reconciliation.domain.audit import EventDraft, system_actor
 from reconciliation.enums import (
     CoverageStatus,
+    ExternalStatus,
     HistoryKind,
     HistorySource,
     InstrumentType,
+    LegKind,
     MismatchKind,
     OrderStatus,
+    QuarantineReason,
+    ReviewQueue,
+    ReviewStatus,
+    Side,
 )
 from reconciliation.handlers.unit import transaction_unit
 from reconciliation.models import (
     ExchangeAccount,
+    ExternalOrder,
     Fill,
     FillAllocation,
     FillCoverage,
     Mismatch,
     MismatchSighting,
     Order,
+    OrderLeg,
     Position,
     Profile,
+    ReviewItem,
     Run,
     Trade,
     TradeHistory,
@@ -48,6 +57,9 @@ class Story:
     sighting: MismatchSighting
     position: Position
     coverage: FillCoverage
+    leg: OrderLeg
+    external: ExternalOrder
+    review: ReviewItem
 
 
 def tell(number: int = 1, *, apart: bool = False) -> Story:
@@ -134,7 +146,31 @@ def tell(number: int = 1, *, apart: bool = False) -> Story:
             comment="the exchange filled it while the bot was away",
         ),
     )
+    with builders.arranging():
+        leg = OrderLeg.objects.create(
+            order=order,
+            account=account,
+            symbol=order.symbol,
+            exchange_order_id=f"leg-{number}",
+            kind=LegKind.REPLACEMENT,
+            recorded_at=NOW,
+        )
+        external = ExternalOrder.objects.create(
+            account=account,
+            symbol="BTC/USDT:USDT",
+            exchange_order_id=f"external-{number}",
+            side=Side.BUY,
+            quantity="0.25",
+            status=ExternalStatus.PENDING,
+            why="no known tag",
+            first_run=run,
+            first_seen_at=NOW,
+        )
+        review = ask(trade, fill, run)
     return Story(
+        leg=leg,
+        external=external,
+        review=review,
         account=account,
         profile=profile,
         trade=trade,
@@ -154,6 +190,25 @@ def tell(number: int = 1, *, apart: bool = False) -> Story:
             end_at=NOW + timedelta(hours=2 * number + 1),
         ),
     )
+
+
+def ask(trade: Trade, fill: Fill | None, run: Run) -> ReviewItem:
+    """Make a question to a person."""
+    with builders.arranging():
+        return ReviewItem.objects.create(
+            account=trade.account,
+            profile=trade.profile,
+            queue=ReviewQueue.QUARANTINE,
+            status=ReviewStatus.PENDING,
+            reason=QuarantineReason.UNRESOLVED_FILLS,
+            trade=trade,
+            fill=fill,
+            quantity="0.5",
+            evidence={"fills": ["fill-1"], "drift": "0.5"},
+            evidence_hash="f" * 64,
+            first_run=run,
+            opened_at=NOW,
+        )
 
 
 def add_to(story: Story, number: int) -> None:
@@ -191,9 +246,31 @@ def add_to(story: Story, number: int) -> None:
                 ("profile", story.profile),
                 ("account", story.account),
                 ("position", story.position),
+                ("review", story.review),
+                ("external_order", story.external),
             )
         ),
     )
+    with builders.arranging():
+        OrderLeg.objects.create(
+            order=story.order,
+            account=story.account,
+            symbol=story.order.symbol,
+            exchange_order_id=f"more-{number}",
+            kind=LegKind.CHILD,
+            recorded_at=NOW,
+        )
+        ExternalOrder.objects.create(
+            account=story.account,
+            symbol=story.order.symbol,
+            exchange_order_id=f"stranger-{number}",
+            side=Side.BUY,
+            status=ExternalStatus.PENDING,
+            why="no known tag",
+            first_run=story.run,
+            first_seen_at=NOW,
+        )
+    ask(story.trade, fill, story.run)
     builders.make_position(story.profile, symbol=f"MORE{number}/USDT:USDT")
     builders.make_trade(story.profile, symbol=story.position.symbol, entry_quantity="1")
 

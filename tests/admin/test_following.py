@@ -6,7 +6,17 @@ import pytest
 
 from reconciliation.domain.audit import EventDraft
 from reconciliation.enums import HistoryKind, HistorySource
-from reconciliation.models import AuditEvent, Fill, FillAllocation, Mismatch, Order, TradeHistory
+from reconciliation.models import (
+    AuditEvent,
+    ExternalOrder,
+    Fill,
+    FillAllocation,
+    Mismatch,
+    Order,
+    OrderLeg,
+    ReviewItem,
+    TradeHistory,
+)
 from tests import builders
 from tests.admin.pages import Console, list_address, object_address, result_rows
 from tests.admin.story import Story, add_to, seal, tell
@@ -91,6 +101,41 @@ def test_a_fill_leads_to_what_it_is_booked_to_and_to_its_order(console: Console,
     assert booked.href(f"ENTRY {story.history.pk}") == object_address(story.history)
     assert booked.href(f"allocation {story.allocation.pk}") == object_address(story.allocation)
     assert page.section("Order of this fill").href("client-1") == object_address(story.order)
+
+
+def test_a_leg_and_its_fills_belong_to_the_order(console: Console, story: Story):
+    fill = builders.make_fill(exchange_fill_id="by leg", exchange_order_id="leg-1")
+    page = console.page_of(story.order)
+    title = "Other exchange orders that are a part of this order"
+    assert page.section(title).href("leg-1") == object_address(story.leg)
+    assert page.section("Fills of this order").href("by leg") == object_address(fill)
+    order = console.page_of(fill).section("Order of this fill")
+    assert order.href("client-1") == object_address(story.order)
+    assert console.page_of(story.leg).section("Leg").href("client-1") == object_address(story.order)
+
+
+def test_a_question_to_a_person_is_found_from_its_trade_fill_and_run(
+    console: Console, story: Story
+):
+    words, address = f"item {story.review.pk}", object_address(story.review)
+    for row, of in ((story.trade, "about this trade"), (story.fill, "about this fill")):
+        assert console.page_of(row).section(f"Questions to a person {of}").href(words) == address
+    run = console.page_of(story.run)
+    assert run.section("Questions to a person opened by this run").href(words) == address
+    question = console.open(address).section("Question")
+    assert question.href("trade-1") == object_address(story.trade)
+    assert question.href("fill-1") == object_address(story.fill)
+    assert question.href(f"run {story.run.pk}") == object_address(story.run)
+
+
+def test_an_order_of_nobody_is_found_from_its_run_and_leads_to_its_fills(
+    console: Console, story: Story
+):
+    fill = builders.make_fill(exchange_order_id="external-1", exchange_fill_id="stray")
+    run = console.page_of(story.run).section("Orders of nobody first seen by this run")
+    page = console.open(run.href("external-1"))
+    assert page.section("Order of nobody").fact("Why it belongs to nobody") == "no known tag"
+    assert page.section("Fills of this order").href("stray") == object_address(fill)
 
 
 def test_a_run_leads_to_what_it_saw_and_wrote(console: Console, story: Story):
@@ -193,6 +238,11 @@ def test_a_long_table_is_cut_and_says_so_and_leads_to_the_full_list(console: Con
         (Mismatch, "sighting__last_run__id__exact"),
         (Fill, "run__id__exact"),
         (AuditEvent, "run_id__exact"),
+        (OrderLeg, "order__id__exact"),
+        (ExternalOrder, "first_run__id__exact"),
+        (ReviewItem, "trade__id__exact"),
+        (ReviewItem, "fill__id__exact"),
+        (ReviewItem, "first_run__id__exact"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )

@@ -23,7 +23,8 @@ from reconciliation.handlers.unit import transaction_unit
 from reconciliation.management.commands import audit_verify
 from reconciliation.models import AuditEvent, AuditHead
 from reconciliation.selectors.audit import ChainReader
-from tests.builders import FixedClock, guards_lifted
+from tests.builders import FixedClock
+from tests.guards import guards_lifted
 
 pytestmark = pytest.mark.django_db
 EVENTS = 6

@@ -9,9 +9,7 @@ EXCHANGE_ORDER = (
     '{exchange_order_id: "1", symbol: "BTC/USDT:USDT", side: buy, type: limit, quantity: "0.5",'
     " state: live, created_at: -1h"
 )
-FILL = (
-    '{fill_id: "9", symbol: "BTC/USDT:USDT", side: buy, quantity: "0.5", price: "60000", at: -1h'
-)
+FILL = '{fill_id: "9", symbol: "BTC/USDT:USDT", side: buy, quantity: "0.5", price: "60000", at: -1h'
 
 
 def error_of(text: str, *, head: str = HEAD) -> str:
@@ -32,12 +30,16 @@ def line(number: int) -> str:
         ("now:", "noww:", "d.yaml:2: a drill has no key 'noww'; did you mean 'now'?"),
         ('"2026-01-05T12:00:00Z"', "-2h", "d.yaml:2: now must be ISO 8601 such as"),
         ('"2026-01-05T12:00:00Z"', "2026-01-05T12:00:00", "d.yaml:2: now needs its time zone"),
-        ("exchange: okx", "exchange: binance", "d.yaml:3: exchange cannot be 'binance'; known: okx"),
+        (
+            "exchange: okx",
+            "exchange: binance",
+            "d.yaml:3: exchange cannot be 'binance'; known: okx",
+        ),
         ("position_mode: net", "position_mode: Net", "did you mean 'net'?"),
         ("account: other", "account: mian", "d.yaml:7: there is no account 'mian'; did you mean"),
         ("sub_tag: beta01", "sub_tag: alpha01", "d.yaml:6: profile alpha has the sub tag"),
-        ('"1000"}\n  gamma', "1000}\n  gamma", 'd.yaml:6: allocated_capital_usd must be a decimal'),
-        ('"100000"', "1.5", 'd.yaml:5: allocated_capital_usd must be a decimal in quotes'),
+        ('"1000"}\n  gamma', "1000}\n  gamma", "d.yaml:6: allocated_capital_usd must be a decimal"),
+        ('"100000"', "1.5", "d.yaml:5: allocated_capital_usd must be a decimal in quotes"),
         ('"100000"', '"-1"', "d.yaml:5: allocated_capital_usd must not be negative"),
         ("alpha: {", "al pha: {", "d.yaml:5: profile 'al pha': a name is letters"),
     ],
@@ -70,7 +72,12 @@ def test_wrong_settings_and_instruments_are_refused(text: str, error: str) -> No
 @pytest.mark.parametrize(
     ("old", "new", "number", "error"),
     [
-        ("profile: alpha", "profile: alhpa", 3, "there is no profile 'alhpa'; did you mean 'alpha'"),
+        (
+            "profile: alpha",
+            "profile: alhpa",
+            3,
+            "there is no profile 'alhpa'; did you mean 'alpha'",
+        ),
         ("BTC/USDT:USDT", "BTC/USDT:USD", 3, "there is no symbol 'BTC/USDT:USD'; did you mean"),
         ("direction: long", "direction: up", 3, "direction cannot be 'up'; known: long, short"),
         ("opened_at: -2h", "opened_at: 2 hours", 3, "opened_at must be ISO 8601 such as"),
@@ -78,18 +85,33 @@ def test_wrong_settings_and_instruments_are_refused(text: str, error: str) -> No
         ("direction: long, ", "", 3, "trade T1 needs the key 'direction'"),
         ("trade: T1", "trade: T2", 5, "there is no trade 'T2'; known: T1"),
         ("trade: T1, ", "", 5, "order O1 needs the key 'trade', or 'profile' and 'symbol'"),
-        ("client_order_id: auto", "sub_tag: a", 5, "needs a client_order_id or an exchange_order_id"),
+        (
+            "client_order_id: auto",
+            "sub_tag: a",
+            5,
+            "needs a client_order_id or an exchange_order_id",
+        ),
         ('quantity: "0.5"', "quantity: 0.5", 5, "must be a decimal in quotes, not the number 0.5"),
         ('quantity: "0.5"', 'quantity: "0"', 5, "quantity must be above zero"),
         ('quantity: "0.5"', 'quantity: "x"', 5, "'x' is not a number"),
         ("status: OPEN", "status: open", 5, "status cannot be 'open'; did you mean 'OPEN'?"),
         ("purpose: ENTRY", "purpose: ENTER", 5, "purpose cannot be 'ENTER'; did you mean 'ENTRY'?"),
-        ("status: OPEN", "status: OPEN, position_side: long", 5, "account 'main' nets its positions"),
+        (
+            "status: OPEN",
+            "status: OPEN, position_side: long",
+            5,
+            "account 'main' nets its positions",
+        ),
         (": auto}", ": 'auto:T1:ENTRY', sequence: 2}", 5, "a sequence only goes with"),
         (": auto}", ": auto, sequence: 0}", 5, "sequence must be a whole number from 1 on"),
         (": auto}", ": auto, sequence: 99999}", 5, "the sequence of an order is 1 to 46655"),
         (": auto}", ": 'auto:T1:BUY:1'}", 5, "is not auto:TRADE:PURPOSE:SEQ"),
-        (": auto}", ": 1001}", 5, 'client_order_id must be text, not the number 1001: write "1001"'),
+        (
+            ": auto}",
+            ": 1001}",
+            5,
+            'client_order_id must be text, not the number 1001: write "1001"',
+        ),
     ],
 )
 def test_a_wrong_row_of_the_database_is_refused(
@@ -137,7 +159,7 @@ def test_a_wrong_history_row_is_refused(row: str, error: str) -> None:
         ),
         ('positions: [{symbol: "BTC/USDT:USDT", side: long, quantity: "1"}]', "must be net"),
         ('positions: [{symbol: "BTC/USDT", side: net, quantity: "1"}]', "it is held as a balance"),
-        ("balances: {USDT: 5}", 'the balance of USDT must be a decimal in quotes'),
+        ("balances: {USDT: 5}", "the balance of USDT must be a decimal in quotes"),
         ('marks: {"BTC/USD": "1"}', "there is no symbol 'BTC/USD'"),
         ("order: []", "exchange.main has no key 'order'; did you mean 'orders'?"),
     ],
@@ -170,7 +192,10 @@ def test_a_quantity_that_is_no_number_of_contracts_is_refused() -> None:
         ("{advance: 60}", "advance must be a duration such as 500ms"),
         ("{advance: -60s}", "advance must be a duration such as 500ms"),
         ("{advance: 60x}", "not the text '60x'"),
-        ("{fault: {account: main, endpoint: position, kind: timeout}}", "did you mean 'positions'?"),
+        (
+            "{fault: {account: main, endpoint: position, kind: timeout}}",
+            "did you mean 'positions'?",
+        ),
         ("{fault: {account: main, endpoint: any, kind: timeouts}}", "did you mean 'timeout'?"),
         ("{fault: {account: main, endpoint: any, kind: auth, times: 0}}", "from 1 on"),
         ("{fault: {account: main, endpoint: any, kind: auth, times: ever}}", "or 'always'"),

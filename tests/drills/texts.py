@@ -18,7 +18,7 @@ profiles:
 HEAD_LINES = HEAD.count("\n")
 TRADE = 'T1: {profile: alpha, symbol: "BTC/USDT:USDT", direction: long, opened_at: -2h}'
 ORDER = (
-    "O1: {trade: T1, purpose: ENTRY, side: buy, type: limit, quantity: \"0.5\", price: \"60000\","
+    'O1: {trade: T1, purpose: ENTRY, side: buy, type: limit, quantity: "0.5", price: "60000",'
     " status: OPEN, created_at: -2h, client_order_id: auto}"
 )
 BOOKS = f"""\

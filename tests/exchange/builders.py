@@ -86,7 +86,8 @@ def table(*markets: Mapping[str, Any]) -> InstrumentTable:
 
 def reading(**changes: Any) -> Reading:
     """Build the reading of an account with the instruments of `table()`."""
-    return Reading(**({"table": table(), "types": BOTH} | changes))
+    fields: dict[str, Any] = {"table": table(), "types": BOTH}
+    return Reading(**(fields | changes))
 
 
 def order_row(**changes: Any) -> dict[str, Any]:

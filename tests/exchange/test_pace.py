@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import pairwise
 
 from reconciliation.exchange.pace import Budget, Pace
 from tests.exchange.builders import Monotonic
@@ -78,5 +79,5 @@ def test_threads_take_turns() -> None:
         thread.join()
 
     starts.sort()
-    gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert sum(gaps) >= 0.05

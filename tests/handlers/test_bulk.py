@@ -31,19 +31,22 @@ from tests.builders import (
     SYMBOL,
     FixedClock,
     arranging,
-    guards_lifted,
     make_account,
     make_allocation,
+    make_external_order,
     make_fill,
     make_history,
+    make_leg,
     make_mismatch,
     make_order,
     make_position,
     make_profile,
+    make_review,
     make_run,
     make_sighting,
     make_trade,
 )
+from tests.guards import guards_lifted
 
 pytestmark = pytest.mark.django_db
 AWKWARD = 'it\'s "5 %s" — ünï\\u0041\n\t🜁'
@@ -184,6 +187,17 @@ SAMPLES: dict[str, tuple[Callable[[], models.Model], Callable[[], models.Model]]
             database_side={"quantity": "0.5", "nested": {"list": []}},
         ),
         lambda: make_mismatch(),
+    ),
+    "leg": (lambda: make_leg(exchange_order_id=AWKWARD), lambda: make_leg(kind="CHILD")),
+    "external order": (
+        lambda: make_external_order(client_order_id="1e5", sub_tag="", raw=AWKWARD, why=AWKWARD),
+        lambda: make_external_order(make_account("other"), quantity=None, price=None),
+    ),
+    "review": (
+        lambda: make_review(
+            fill=make_fill(), quantity=EXACT, evidence={"a": AWKWARD}, closed_at=NOW
+        ),
+        lambda: make_review(quantity=None),
     ),
     "sighting": (lambda: make_sighting(count=9), lambda: make_sighting()),
 }

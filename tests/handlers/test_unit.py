@@ -221,6 +221,11 @@ def test_the_number_of_statements_does_not_grow_with_the_events(events: int):
         ('DELETE FROM "reconciliation_tradehistory"', "reconciliation_tradehistory"),
         ("TRUNCATE TABLE reconciliation_position", "reconciliation_position"),
         ('WITH x AS (SELECT 1) UPDATE "reconciliation_order" SET x = 1', "reconciliation_order"),
+        ("SELECT 1; DELETE FROM reconciliation_order", None),
+        (
+            'UPDATE "reconciliation_run" SET x = 1; DELETE FROM reconciliation_order',
+            "reconciliation_order",
+        ),
         ("/* why */ DELETE FROM reconciliation_order", "reconciliation_order"),
         ('SELECT * FROM "reconciliation_order" FOR UPDATE', None),
         ('UPDATE "reconciliation_run" SET x = 1', None),

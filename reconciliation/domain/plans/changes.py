@@ -11,7 +11,15 @@ from decimal import Decimal
 
 from reconciliation.domain.audit import EventDraft
 from reconciliation.domain.books import OrderState, TradeState
-from reconciliation.enums import HistoryKind, HistorySource, MismatchKind
+from reconciliation.domain.legs import LegDraft
+from reconciliation.domain.types import ExchangeOrder
+from reconciliation.enums import (
+    HistoryKind,
+    HistorySource,
+    MismatchKind,
+    QuarantineReason,
+    ReviewQueue,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +85,39 @@ class MismatchDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalOrderDraft:
+    """An open exchange order that belongs to nobody, to be put before a person."""
+
+    shown: ExchangeOrder
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewDraft:
+    """A question to a person about a trade, with its evidence."""
+
+    queue: ReviewQueue
+    reason: QuarantineReason
+    trade_id: int
+    quantity: Decimal | None
+    evidence: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """Rows to write for one trade (or one order without a trade), and the events that say so.
 
     `trade` and `orders` are the states after; what they differ in from the premises is written.
+    One whose id is below zero is new: it is inserted, and every mention of that id in the change
+    becomes the row's own.
     """
 
     profile_id: int
     premises: Premises
     trade: TradeState | None = None
     orders: tuple[OrderState, ...] = ()
+    legs: tuple[LegDraft, ...] = ()
+    reviews: tuple[ReviewDraft, ...] = ()
     history: tuple[HistoryDraft, ...] = ()
     allocations: tuple[AllocationDraft, ...] = ()
     mismatches: tuple[MismatchDraft, ...] = ()

@@ -1,6 +1,6 @@
 """What becomes of mismatches after a cycle: new ones, seen again, resolved."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from reconciliation.domain.books import OpenMismatch
@@ -20,17 +20,22 @@ class MismatchPlan:
     repaired: tuple[tuple[OpenMismatch, MismatchDraft], ...] = ()
     gone: tuple[OpenMismatch, ...] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether there is nothing to write."""
+        return not (self.new or self.again or self.repaired or self.gone)
+
 
 def plan_mismatches(
     *,
     open_before: Iterable[OpenMismatch],
     drafts: Iterable[MismatchDraft],
-    judged_orders: frozenset[int],
+    can_see: Callable[[OpenMismatch], bool],
 ) -> MismatchPlan:
     """Compare what was open with what is seen now.
 
-    `judged_orders` are those whose two sides were both known in this cycle: a mismatch of another
-    order stays as it is, because nobody looked.
+    `can_see` says of a mismatch whether both of its sides were known in this cycle: another one
+    stays as it is, because nobody looked.
     """
     before = {mismatch.key: mismatch for mismatch in open_before}
     seen = {draft.key: draft for draft in drafts}
@@ -47,8 +52,6 @@ def plan_mismatches(
             if key in before and draft.resolution is not None
         ),
         gone=tuple(
-            mismatch
-            for key, mismatch in before.items()
-            if key not in seen and mismatch.order_id in judged_orders
+            mismatch for key, mismatch in before.items() if key not in seen and can_see(mismatch)
         ),
     )

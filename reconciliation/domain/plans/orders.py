@@ -5,16 +5,21 @@ before exits, fills before the end of an order.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from reconciliation.domain.amounts import plain, total
+from reconciliation.domain.amounts import ZERO, plain
 from reconciliation.domain.audit import EventDraft
-from reconciliation.domain.books import Books, KeptFill, OrderState, TradeState
-from reconciliation.domain.keys import evidence_hash
-from reconciliation.domain.linking import LinkedBooks
-from reconciliation.domain.order_diff import OrderFinding, differing_terms
+from reconciliation.domain.books import Books, OrderState, TradeState
+from reconciliation.domain.legs import LegDraft
+from reconciliation.domain.order_diff import (
+    OrderFinding,
+    differing_terms,
+    is_child,
+    mirrored_quantity,
+)
 from reconciliation.domain.order_rules import OrderRule
+from reconciliation.domain.plans.adoption import external_key
 from reconciliation.domain.plans.booking import (
     Booking,
     book_fills,
@@ -29,21 +34,29 @@ from reconciliation.domain.plans.changes import (
     HistoryDraft,
     MismatchDraft,
     Premises,
+    ReviewDraft,
 )
 from reconciliation.domain.plans.evidence import (
     fill_as_evidence,
     order_as_evidence,
-    shown_as_evidence,
     trade_as_evidence,
 )
+from reconciliation.domain.plans.order_events import (
+    draft_mismatch,
+    fill_event,
+    is_about,
+    legs_event,
+    link_event,
+    order_event,
+)
 from reconciliation.domain.transitions import order_may_become, trade_may_become
-from reconciliation.domain.types import ExchangeOrder
 from reconciliation.enums import (
-    AuditOutcome,
     HistorySource,
-    MismatchKind,
+    OrderClass,
     OrderStatus,
     Purpose,
+    QuarantineReason,
+    ReviewQueue,
     TradeStatus,
 )
 
@@ -55,12 +68,17 @@ _BOOKS_FILLS = frozenset(
         OrderRule.ABSENT_ENDED,
         OrderRule.TERMINAL_UNBOOKED_FILLS,
         OrderRule.TERMINAL_OPEN,
+        OrderRule.UNKNOWN_OPEN_ATTRIBUTABLE,
+        OrderRule.UNKNOWN_CLOSED_ENTRY,
     }
 )
 _MIRRORS_TERMS = frozenset(
     {OrderRule.OPEN_UNBOOKED_FILLS, OrderRule.OPEN_OTHER_TERMS, OrderRule.TERMINAL_OPEN}
 )
-_ENDS_ORDER = frozenset({OrderRule.ABSENT_FILLED, OrderRule.ABSENT_ENDED})
+_ENDS_ORDER = frozenset(
+    {OrderRule.ABSENT_FILLED, OrderRule.ABSENT_ENDED, OrderRule.UNKNOWN_CLOSED_ENTRY}
+)
+NO_TRADE = "the order belongs to no trade, so its fills have nowhere to go"
 UNKNOWN_TO_EXCHANGE = "UNKNOWN_TO_EXCHANGE"
 
 
@@ -74,79 +92,95 @@ class NotFoundPolicy:
     covered_orders: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the plans rest on: the books with links, legs and adoptions in them, the policy.
+
+    `links` are the new allocations by trade, `allocated_before` the fills without them.
+    """
+
+    books: Books
+    links: Mapping[int, tuple[AllocationDraft, ...]]
+    allocated_before: Mapping[int, Decimal]
+    legs: Mapping[int, tuple[LegDraft, ...]]
+    not_found: NotFoundPolicy
+
+
 @dataclass(slots=True)
 class _Draft:
     """A Change in the making: the states so far and what was decided on the way."""
 
     trade: TradeState | None
-    orders: list[OrderState]
-    history: list[HistoryDraft]
-    allocations: list[AllocationDraft]
-    mismatches: list[MismatchDraft]
-    events: list[EventDraft]
+    orders: list[OrderState] = field(default_factory=list)
+    history: list[HistoryDraft] = field(default_factory=list)
+    allocations: list[AllocationDraft] = field(default_factory=list)
+    mismatches: list[MismatchDraft] = field(default_factory=list)
+    reviews: list[ReviewDraft] = field(default_factory=list)
+    events: list[EventDraft] = field(default_factory=list)
 
 
-def plan_orders(
-    findings: Sequence[OrderFinding],
-    linked: LinkedBooks,
-    *,
-    not_found: NotFoundPolicy,
-) -> tuple[Change, ...]:
+def plan_orders(findings: Sequence[OrderFinding], evidence: Evidence) -> tuple[Change, ...]:
     """Return the changes that the findings call for, one a trade, in order of the trade's id.
 
-    A finding whose rule writes nothing and counts nothing leaves no trace in the result; a link
-    between a fill and a delivered row is written with the other changes of its trade.
+    A finding whose rule writes nothing and counts nothing leaves no trace in the result; links
+    and legs that were found are written with the other changes of their trade.
     """
     groups: dict[tuple[int, int], list[OrderFinding]] = {}
-    for trade_id in linked.links:
+    for trade_id in evidence.links:
         groups[(1, trade_id)] = []
     for finding in findings:
-        if finding.rule.row.mismatch is not None:
-            order = finding.order
+        order = finding.order
+        if finding.rule.row.mismatch is not None or order.id in evidence.legs:
             key = (0, order.id) if order.trade_id is None else (1, order.trade_id)
             groups.setdefault(key, []).append(finding)
     return tuple(
         _plan_group(
             findings=groups[key],
-            trade=linked.books.trades[key[1]] if key[0] == 1 else None,
-            linked=linked,
-            not_found=not_found,
+            trade=evidence.books.trades[key[1]] if key[0] == 1 else None,
+            evidence=evidence,
         )
         for key in sorted(groups)
     )
 
 
 def _plan_group(
-    *,
-    findings: Sequence[OrderFinding],
-    trade: TradeState | None,
-    linked: LinkedBooks,
-    not_found: NotFoundPolicy,
+    *, findings: Sequence[OrderFinding], trade: TradeState | None, evidence: Evidence
 ) -> Change:
-    links = () if trade is None else linked.links.get(trade.id, ())
-    draft = _Draft(
-        trade=trade,
-        orders=[],
-        history=[],
-        allocations=list(links),
-        mismatches=[],
-        events=[] if trade is None or not links else [_link_event(trade, links)],
-    )
+    books = evidence.books
+    links = () if trade is None else evidence.links.get(trade.id, ())
+    legs = [leg for finding in findings for leg in evidence.legs.get(finding.order.id, ())]
+    draft = _Draft(trade=trade, allocations=list(links))
+    if trade is not None and links:
+        draft.events.append(link_event(trade, links))
+    for finding in findings:
+        found = evidence.legs.get(finding.order.id, ())
+        if found:
+            draft.events.append(legs_event(finding.order, found))
     entries_first = sorted(
-        findings, key=lambda finding: (finding.order.purpose != Purpose.ENTRY, finding.order.id)
+        (finding for finding in findings if finding.rule.row.mismatch is not None),
+        key=lambda finding: (finding.order.purpose != Purpose.ENTRY, finding.order.id),
     )
     for finding in entries_first:
-        _plan_order(finding, linked.books, draft, not_found)
+        _plan_order(finding, evidence, draft)
     touched = {allocation.fill_id for allocation in draft.allocations}
+    is_new = trade is not None and trade.id < 0
     return Change(
         profile_id=findings[0].order.profile_id if trade is None else trade.profile_id,
         premises=Premises(
-            trades={} if trade is None else {trade.id: trade.version},
-            orders={finding.order.id: finding.order.version for finding in findings},
-            fills={fill_id: linked.allocated_before[fill_id] for fill_id in sorted(touched)},
+            trades={} if trade is None or is_new else {trade.id: trade.version},
+            orders={
+                finding.order.id: finding.order.version
+                for finding in findings
+                if finding.order.id > 0
+            },
+            fills={fill_id: evidence.allocated_before[fill_id] for fill_id in sorted(touched)},
         ),
-        trade=draft.trade if draft.trade != trade else None,
-        orders=tuple(after for after in draft.orders if after != linked.books.orders[after.id]),
+        trade=draft.trade if is_new or draft.trade != trade else None,
+        orders=tuple(
+            after for after in draft.orders if after.id < 0 or after != books.orders[after.id]
+        ),
+        legs=tuple(legs),
+        reviews=tuple(draft.reviews),
         history=tuple(draft.history),
         allocations=tuple(draft.allocations),
         mismatches=tuple(draft.mismatches),
@@ -154,33 +188,52 @@ def _plan_group(
     )
 
 
-def _plan_order(
-    finding: OrderFinding, books: Books, draft: _Draft, not_found: NotFoundPolicy
-) -> None:
-    before, rule = finding.order, finding.rule
+def _plan_order(finding: OrderFinding, evidence: Evidence, draft: _Draft) -> None:
+    before, rule, shown = finding.order, finding.rule, finding.shown
     order, problem, count = before, None, 0
     ends_unknown = False
+    if before.id < 0 and shown is not None:
+        draft.events.append(order_event("order.adopted", before, before, shown, rule.row.why))
+        _revive_canceled_trade(before, draft)
     if rule == OrderRule.ABSENT_NOT_FOUND:
+        not_found = evidence.not_found
         count = not_found.counts.get(order.id, 0) + 1
         ends_unknown = count >= not_found.retries and order.id in not_found.covered_orders
         if not ends_unknown:
             problem = "the exchange knows no such order yet"
     if rule in _BOOKS_FILLS or ends_unknown:
-        order, problem = _book(finding, order, books, draft)
-    if rule in _MIRRORS_TERMS and finding.shown is not None:
-        order = _mirror(order, finding.shown, draft)
+        order, problem = _book(finding, order, evidence.books, draft)
+    if rule in _MIRRORS_TERMS:
+        order = _mirror(replace(finding, order=order), draft)
     if rule == OrderRule.ABSENT_FILLS_MISSING:
         problem = "fills that the order says it has are not visible yet"
-    if problem is None and rule in _ENDS_ORDER and finding.shown is not None:
-        order = _end(order, finding.shown.status, "", finding, draft)
-    if problem is None and ends_unknown:
+    elif (
+        rule in _ENDS_ORDER
+        and shown is not None
+        and problem != NO_TRADE
+        and finding.visible_quantity >= (shown.filled_quantity or ZERO)
+    ):
+        order = _end(order, shown.status, "", finding, draft)
+    elif ends_unknown and problem != NO_TRADE:
         order = _end(order, OrderStatus.CANCELED, UNKNOWN_TO_EXCHANGE, finding, draft)
-    if order != before and not any(_is_about(event, order) for event in draft.events):
-        draft.events.append(
-            _order_event("order.updated", before, order, finding.shown, "its fills are known")
-        )
+    if order != before and not any(is_about(event, order) for event in draft.events):
+        draft.events.append(order_event("order.updated", before, order, shown, "fills are known"))
     draft.orders.append(order)
-    draft.mismatches.append(_mismatch(finding, order, problem, count))
+    key = f"order:{before.id}:{rule.row.mismatch}"
+    if before.id < 0:
+        key = external_key(before.symbol, before.exchange_order_id or "")
+    draft.mismatches.append(
+        draft_mismatch(finding, key=key, problem=problem, not_found_count=count)
+    )
+
+
+def _revive_canceled_trade(order: OrderState, draft: _Draft) -> None:
+    """An entry order that lives makes its canceled trade pending again."""
+    trade = draft.trade
+    if trade is None or order.purpose != Purpose.ENTRY:
+        return
+    if trade.status == TradeStatus.CANCELED:
+        draft.trade = replace(trade, status=TradeStatus.PENDING)
 
 
 def _book(
@@ -198,8 +251,8 @@ def _book(
     order_after = _with_status_of_fills(order_after)
     if not unbooked:
         return order_after, None
-    if draft.trade is None:
-        return order, "the order belongs to no trade, so its fills have nowhere to go"
+    if draft.trade is None or order.purpose is None:
+        return order, NO_TRADE
     before = draft.trade
     booking = book_fills(
         trade=before,
@@ -217,14 +270,27 @@ def _book(
     draft.allocations += booking.allocations
     if booking.history:
         action = "trade.entry_filled" if order.purpose == Purpose.ENTRY else "trade.exit_filled"
-        draft.events.append(_fill_event(action, before, order, order_after, booking, unbooked))
-    problem = None
-    if booking.overclose > 0:
-        problem = (
-            f"the exit fills exceed the trade's open quantity by {plain(booking.overclose)};"
-            " a person must say whose they are"
+        draft.events.append(fill_event(action, before, order, order_after, booking, unbooked))
+    if booking.overclose == 0:
+        return order_after, None
+    draft.reviews.append(
+        ReviewDraft(
+            queue=ReviewQueue.QUARANTINE,
+            reason=QuarantineReason.OVERCLOSE,
+            trade_id=before.id,
+            quantity=booking.overclose,
+            evidence={
+                "trade": trade_as_evidence(booking.trade),
+                "order": order_as_evidence(order_after),
+                "fills": [fill_as_evidence(kept.fill) for kept in unbooked],
+                "overclose": plain(booking.overclose),
+            },
         )
-    return order_after, problem
+    )
+    return order_after, (
+        f"the exit fills exceed the trade's open quantity by {plain(booking.overclose)};"
+        " a person must say whose they are"
+    )
 
 
 def _with_dust(booking: Booking, order: OrderState, amount_step: Decimal | None) -> Booking:
@@ -243,26 +309,31 @@ def _with_dust(booking: Booking, order: OrderState, amount_step: Decimal | None)
     )
 
 
-def _mirror(order: OrderState, shown: ExchangeOrder, draft: _Draft) -> OrderState:
+def _mirror(finding: OrderFinding, draft: _Draft) -> OrderState:
     """Take the exchange's terms of an open order; a terminal one is reopened."""
-    names = differing_terms(order, shown)
-    if not names:
+    order, shown = finding.order, finding.shown
+    names = differing_terms(finding)
+    if not names or shown is None:
         return order
-    status = order.status
-    if "status" in names:
-        status = OrderStatus.OPEN
+    child = is_child(order, shown)
     after = replace(
         order,
-        quantity=order.quantity if shown.quantity is None else shown.quantity,
-        price=order.price if shown.price is None else shown.price,
-        exchange_order_id=shown.exchange_order_id,
-        status=status,
+        quantity=mirrored_quantity(finding),
+        price=order.price if child or shown.price is None else shown.price,
+        exchange_order_id=_known_id(order, finding),
+        status=OrderStatus.OPEN if "status" in names else order.status,
         end_reason="",
     )
     if after.filled_quantity > 0:
         after = replace(after, status=OrderStatus.PARTIALLY_FILLED)
-    draft.events.append(_order_event("order.updated", order, after, shown, "terms differ"))
+    draft.events.append(
+        order_event("order.updated", order, after, shown, f"the exchange has other {_list(names)}")
+    )
     return after
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)
 
 
 def _end(
@@ -286,7 +357,7 @@ def _end(
     if status == OrderStatus.FILLED:
         if not finding.unbooked:
             draft.events.append(
-                _order_event("order.updated", order, after, finding.shown, "filled, all booked")
+                order_event("order.updated", order, after, finding.shown, "filled, all booked")
             )
         return after
     trade = draft.trade
@@ -298,42 +369,19 @@ def _end(
     ):
         # A canceled entry without fills cancels its trade; a canceled exit leaves it open.
         draft.trade = replace(trade, status=TradeStatus.CANCELED)
-    event = _order_event("order.canceled", order, after, finding.shown, reason or str(status))
+    event = order_event("order.canceled", order, after, finding.shown, reason or str(status))
     draft.events.append(event)
     return after
 
 
-def _is_about(event: EventDraft, order: OrderState) -> bool:
-    if event.object_type == "order":
-        return event.object_id == str(order.id)
-    return event.after.get("order_id") == order.id
-
-
-def _link_event(trade: TradeState, links: Sequence[AllocationDraft]) -> EventDraft:
-    return EventDraft(
-        action="trade.fills_linked",
-        outcome=AuditOutcome.APPLIED,
-        object_type="trade",
-        object_id=str(trade.id),
-        before={},
-        after={
-            "links": [
-                {
-                    "fill": link.fill_id,
-                    "history": link.history_id,
-                    "quantity": plain(link.quantity),
-                }
-                for link in links
-            ]
-        },
-        comment="fills that delivered rows had reported already",
-    )
-
-
 def _known_id(order: OrderState, finding: OrderFinding) -> str | None:
-    if order.exchange_order_id is not None or finding.shown is None:
+    """Return the exchange id by which the order itself is known: not that of a child of it."""
+    shown = finding.shown
+    if order.exchange_order_id is not None or shown is None:
         return order.exchange_order_id
-    return finding.shown.exchange_order_id
+    if order.order_class != OrderClass.REGULAR and shown.parent_id is not None:
+        return shown.parent_id
+    return shown.exchange_order_id
 
 
 def _with_status_of_fills(order: OrderState) -> OrderState:
@@ -345,81 +393,3 @@ def _with_status_of_fills(order: OrderState) -> OrderState:
     if not order.is_active:
         return order
     return replace(order, status=OrderStatus.PARTIALLY_FILLED)
-
-
-def _mismatch(
-    finding: OrderFinding, after: OrderState, problem: str | None, not_found_count: int
-) -> MismatchDraft:
-    order, shown = finding.order, finding.shown
-    kind = finding.rule.row.mismatch or MismatchKind.STATUS_MISMATCH
-    drift = None
-    if finding.fills:
-        drift = total(kept.remaining for kept in finding.unbooked)
-        drift = drift if order.side == "buy" else -drift
-    return MismatchDraft(
-        key=f"order:{order.id}:{kind}",
-        kind=kind,
-        profile_id=order.profile_id,
-        symbol=order.symbol,
-        order_id=order.id,
-        trade_id=order.trade_id,
-        drift=drift,
-        database_side=order_as_evidence(order),
-        exchange_side={
-            "rule": finding.rule.name,
-            "order": None if shown is None else shown_as_evidence(shown),
-            "fills": [fill_as_evidence(kept.fill) for kept in finding.fills],
-            "problem": problem,
-        },
-        resolution=None if problem else f"repaired: {finding.rule.row.decision}",
-        not_found_count=not_found_count,
-    )
-
-
-def _fill_event(
-    action: str,
-    before: TradeState,
-    order: OrderState,
-    order_after: OrderState,
-    booking: Booking,
-    fills: Sequence[KeptFill],
-) -> EventDraft:
-    evidence = [fill_as_evidence(kept.fill) for kept in fills]
-    return EventDraft(
-        action=action,
-        outcome=AuditOutcome.APPLIED,
-        object_type="trade",
-        object_id=str(before.id),
-        before={"trade": trade_as_evidence(before), "order": order_as_evidence(order)},
-        after={
-            "order_id": order.id,
-            "trade": trade_as_evidence(booking.trade),
-            "order": order_as_evidence(order_after),
-            "fills": evidence,
-            "booked": [
-                {"kind": row.kind, "source": row.source, "quantity": plain(row.quantity)}
-                for row in booking.history
-            ],
-        },
-        evidence=tuple(evidence_hash(item) for item in evidence),
-    )
-
-
-def _order_event(
-    action: str,
-    before: OrderState,
-    after: OrderState,
-    shown: ExchangeOrder | None,
-    comment: str,
-) -> EventDraft:
-    evidence = None if shown is None else shown_as_evidence(shown)
-    return EventDraft(
-        action=action,
-        outcome=AuditOutcome.APPLIED,
-        object_type="order",
-        object_id=str(before.id),
-        before=order_as_evidence(before),
-        after={"order": order_as_evidence(after), "exchange": evidence},
-        comment=comment,
-        evidence=() if evidence is None else (evidence_hash(evidence),),
-    )

@@ -113,6 +113,11 @@ def _amount(node: Node, what: str, names: Names) -> Expected:
     return values.expected_amount(node, what)
 
 
+def _unsigned(node: Node, what: str, names: Names) -> Expected:
+    """Read an amount whose sign another key of the row says already."""
+    return abs(values.expected_amount(node, what))
+
+
 def _count(node: Node, what: str, names: Names) -> Expected:
     return values.whole(node, what)
 
@@ -282,7 +287,7 @@ EXPECTATIONS: Mapping[str, Reader] = {
             "profile": _profile,
             "symbol": _symbol,
             "direction": _word(Direction),
-            "quantity": _amount,
+            "quantity": _unsigned,
             "entry_price": _or_null(_amount),
         }
     ),

@@ -1,0 +1,115 @@
+"""Whose an order or a fill is, and by which evidence.
+
+Strong evidence, strongest first: a deterministic client order id, an explicit trade id hint, a sub
+tag. Evidence that contradicts itself is a conflict, never a choice.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from reconciliation.domain.books import ProfileState, TradeState
+from reconciliation.domain.keys import parse_client_order_id, profile_code
+from reconciliation.domain.types import ExchangeFill, ExchangeOrder
+from reconciliation.enums import AttributionMode, Purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """Whose it is. `trade` is None where only the profile is named, or its trade is unknown.
+
+    `trade_code` is what a client order id says of a trade, known or not.
+    """
+
+    profile: ProfileState
+    mode: AttributionMode
+    purpose: Purpose | None = None
+    trade: TradeState | None = None
+    trade_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Two pieces of evidence name different owners."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Who could own something on an account, indexed by what evidence names."""
+
+    by_sub_tag: Mapping[str, ProfileState]
+    by_profile_code: Mapping[str, ProfileState]
+    by_trade_id: Mapping[str, TradeState]
+    by_trade_code: Mapping[tuple[int, str], TradeState]
+    profiles: Mapping[int, ProfileState]
+
+
+def index_owners(profiles: Mapping[int, ProfileState], trades: Iterable[TradeState]) -> Owners:
+    """Index the profiles and trades of an account by what evidence may name them with."""
+    every = list(trades)
+    return Owners(
+        by_sub_tag={profile.sub_tag: profile for profile in profiles.values()},
+        by_profile_code={profile_code(p.sub_tag): p for p in profiles.values()},
+        by_trade_id={trade.trade_id: trade for trade in every},
+        by_trade_code={(trade.profile_id, trade.code): trade for trade in every},
+        profiles=profiles,
+    )
+
+
+def attribute(item: ExchangeOrder | ExchangeFill, owners: Owners) -> Attribution | Conflict | None:
+    """Return whose an order or fill is by its own evidence, a conflict, or None for nobody's."""
+    found = [
+        each
+        for each in (
+            _by_client_order_id(item, owners),
+            _by_trade_hint(item, owners),
+            _by_sub_tag(item, owners),
+        )
+        if each is not None
+    ]
+    if not found:
+        return None
+    if len({each.profile.id for each in found}) > 1:
+        names = " and ".join(f"{each.profile.name} by {each.mode}" for each in found)
+        return Conflict(sentence=f"the evidence names {names}")
+    trades = {each.trade.id for each in found if each.trade is not None}
+    if len(trades) > 1:
+        return Conflict(sentence="client order id and trade id hint name different trades")
+    return next((each for each in found if each.trade is not None), found[0])
+
+
+def _by_client_order_id(item: ExchangeOrder | ExchangeFill, owners: Owners) -> Attribution | None:
+    parsed = parse_client_order_id(item.client_order_id)
+    if parsed is None:
+        return None
+    profile = owners.by_profile_code.get(parsed.profile_code)
+    if profile is None:
+        return None
+    return Attribution(
+        profile=profile,
+        mode=AttributionMode.CLIENT_ORDER_ID,
+        purpose=parsed.purpose,
+        trade=owners.by_trade_code.get((profile.id, parsed.trade_code)),
+        trade_code=parsed.trade_code,
+    )
+
+
+def _by_trade_hint(item: ExchangeOrder | ExchangeFill, owners: Owners) -> Attribution | None:
+    trade = owners.by_trade_id.get(item.trade_hint or "")
+    if trade is None:
+        return None
+    enters = item.side == trade.side_of(Purpose.ENTRY)
+    return Attribution(
+        profile=owners.profiles[trade.profile_id],
+        mode=AttributionMode.TRADE_ID,
+        purpose=Purpose.ENTRY if enters else Purpose.EXIT,
+        trade=trade,
+    )
+
+
+def _by_sub_tag(item: ExchangeOrder | ExchangeFill, owners: Owners) -> Attribution | None:
+    profile = owners.by_sub_tag.get(item.sub_tag or "")
+    if profile is None:
+        return None
+    return Attribution(profile=profile, mode=AttributionMode.SUB_TAG)

@@ -1,0 +1,100 @@
+"""All decisions of one reconciliation cycle, made purely from books, snapshot and look-ups."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from reconciliation.domain.books import Books, OpenMismatch
+from reconciliation.domain.legs import find_legs
+from reconciliation.domain.linking import link_delivered_rows
+from reconciliation.domain.order_diff import diff_orders
+from reconciliation.domain.order_rules import OrderRule
+from reconciliation.domain.plans.adoption import draft_nobodys, place_adoptions
+from reconciliation.domain.plans.changes import Change, ExternalOrderDraft, MismatchDraft
+from reconciliation.domain.plans.orders import Evidence, NotFoundPolicy, plan_orders
+from reconciliation.domain.types import AccountSnapshot, LookUp, OpenOrders
+from reconciliation.domain.unowned import OrderKey, diff_unowned
+from reconciliation.enums import MismatchKind
+
+# Rules by which nothing was learned of an order: an open mismatch of it stays as it is.
+_NOTHING_LEARNED = frozenset(
+    {
+        OrderRule.FRESH,
+        OrderRule.CLASS_NOT_READ,
+        OrderRule.LOOK_UP_FAILED,
+        OrderRule.ABSENT_STILL_OPEN,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """What a cycle decided: changes by profile, what is nobody's, and what could be seen."""
+
+    changes: tuple[Change, ...]
+    nobodys_mismatches: tuple[MismatchDraft, ...]
+    external_orders: tuple[ExternalOrderDraft, ...]
+    open_mismatches: tuple[OpenMismatch, ...]
+    judged_orders: frozenset[int]
+    every_class_read: bool
+    orders: int
+
+    @property
+    def mismatches(self) -> int:
+        """Return how many differences were seen."""
+        return len(self.nobodys_mismatches) + sum(len(each.mismatches) for each in self.changes)
+
+    def open_of(self, profile_id: int | None) -> tuple[OpenMismatch, ...]:
+        """Return the open mismatches of a profile, or those of none."""
+        return tuple(each for each in self.open_mismatches if each.profile_id == profile_id)
+
+    def can_see_nobodys(self, mismatch: OpenMismatch) -> bool:
+        """Return whether a mismatch of no profile that is not there any more is really gone.
+
+        An external order is gone when every class of open orders was read without it; a fill's
+        mismatch when the fill, which is kept, found an owner.
+        """
+        if mismatch.kind == MismatchKind.MISSING_IN_DB:
+            return self.every_class_read
+        return mismatch.kind == MismatchKind.UNATTRIBUTED_FILL
+
+
+def decide_orders(
+    books: Books,
+    snapshot: AccountSnapshot,
+    look_ups: Mapping[int, LookUp],
+    unknown_look_ups: Mapping[OrderKey, LookUp],
+    *,
+    grace: timedelta,
+    not_found: Callable[[Books], NotFoundPolicy],
+) -> Decisions:
+    """Decide on every order and fill of the books: legs, links, the table, adoptions, plans."""
+    with_legs, legs = find_legs(books, snapshot, look_ups)
+    linked = link_delivered_rows(with_legs)
+    findings = diff_orders(linked.books, snapshot, look_ups, grace=grace)
+    unowned = diff_unowned(linked.books, snapshot, unknown_look_ups, grace=grace)
+    adopted = place_adoptions(linked.books, unowned)
+    changes = plan_orders(
+        (*findings, *adopted.findings),
+        Evidence(
+            books=adopted.books,
+            links=linked.links,
+            allocated_before=linked.allocated_before,
+            legs=legs,
+            not_found=not_found(adopted.books),
+        ),
+    )
+    mismatches, external_orders = draft_nobodys(unowned)
+    return Decisions(
+        changes=changes,
+        nobodys_mismatches=mismatches,
+        external_orders=external_orders,
+        open_mismatches=books.open_mismatches,
+        judged_orders=frozenset(
+            finding.order.id for finding in findings if finding.rule not in _NOTHING_LEARNED
+        ),
+        every_class_read=all(
+            isinstance(part, OpenOrders) for part in snapshot.open_orders.values()
+        ),
+        orders=len(books.orders),
+    )

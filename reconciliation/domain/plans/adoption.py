@@ -1,0 +1,189 @@
+"""Adopt exchange orders of a profile that the books do not know, and show what is nobody's.
+
+An adopted order is first given a place in the books, under an id below zero that no row has; then
+the ordinary plan treats it like any other order. Applying the change gives it its real id.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from reconciliation.domain.amounts import ZERO, plain
+from reconciliation.domain.attribution import Attribution
+from reconciliation.domain.books import Books, KeptFill, OrderState, TradeState
+from reconciliation.domain.order_diff import OrderFinding
+from reconciliation.domain.order_rules import OrderRule
+from reconciliation.domain.plans.changes import ExternalOrderDraft, MismatchDraft
+from reconciliation.domain.plans.evidence import fill_as_evidence, shown_as_evidence
+from reconciliation.domain.types import ExchangeOrder
+from reconciliation.domain.unowned import Unowned
+from reconciliation.enums import (
+    Direction,
+    MismatchKind,
+    OrderStatus,
+    Purpose,
+    Side,
+    TradeStatus,
+)
+
+ADOPTED_TRADE_PREFIX = "adopted-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoptions:
+    """The books with the adopted orders in them, and what is found about these."""
+
+    books: Books
+    findings: tuple[OrderFinding, ...]
+
+
+def place_adoptions(books: Books, unowned: Sequence[Unowned]) -> Adoptions:
+    """Give each order that can be adopted a place in the books."""
+    orders, trades = dict(books.orders), dict(books.trades)
+    findings = []
+    for number, item in enumerate(unowned, start=1):
+        if item.attribution is None or item.shown is None or not _is_complete(item.shown):
+            continue
+        trade = _trade_for(item, item.shown, item.attribution, trades, temporary_id=-number)
+        order = _order_for(item.shown, item.attribution, trade, temporary_id=-number)
+        orders[order.id] = order
+        findings.append(
+            OrderFinding(rule=item.rule, order=order, shown=item.shown, fills=item.fills)
+        )
+    return Adoptions(books=replace(books, orders=orders, trades=trades), findings=tuple(findings))
+
+
+def draft_nobodys(
+    unowned: Sequence[Unowned],
+) -> tuple[tuple[MismatchDraft, ...], tuple[ExternalOrderDraft, ...]]:
+    """Return the mismatches of what belongs to nobody, and the orders to put before a person."""
+    mismatches, externals = [], []
+    for item in unowned:
+        if item.rule == OrderRule.UNKNOWN_OPEN_NOBODYS and item.shown is not None:
+            externals.append(ExternalOrderDraft(shown=item.shown, why=item.why))
+            mismatches.append(_external_mismatch(item, item.shown))
+        elif item.rule == OrderRule.UNEXPLAINED_FILL:
+            mismatches += [_fill_mismatch(item, kept) for kept in item.fills]
+    return tuple(mismatches), tuple(externals)
+
+
+def external_key(symbol: str, exchange_order_id: str) -> str:
+    """Return the name of the difference that an exchange order without a row is."""
+    return f"exchange-order:{symbol}:{exchange_order_id}"
+
+
+def _is_complete(shown: ExchangeOrder) -> bool:
+    """Return whether an order says enough of itself to become a row."""
+    return shown.created_at is not None and shown.quantity is not None and shown.quantity > 0
+
+
+def _trade_for(
+    item: Unowned,
+    shown: ExchangeOrder,
+    attribution: Attribution,
+    trades: dict[int, TradeState],
+    *,
+    temporary_id: int,
+) -> TradeState | None:
+    """Return the trade of an adopted order, opened for it where its client id names a new one."""
+    if attribution.trade is not None:
+        return trades[attribution.trade.id]
+    if attribution.trade_code is None or attribution.purpose != Purpose.ENTRY:
+        return None
+    named = (attribution.profile.id, attribution.trade_code)
+    known = next((t for t in trades.values() if (t.profile_id, t.code) == named), None)
+    if known is not None:
+        return known  # opened by another order of this very cycle
+    moments = [kept.fill.executed_at for kept in item.fills]
+    if shown.created_at is not None:
+        moments.append(shown.created_at)
+    if not moments:
+        return None
+    trade = TradeState(
+        id=temporary_id,
+        profile_id=attribution.profile.id,
+        trade_id=ADOPTED_TRADE_PREFIX + attribution.trade_code,
+        code=attribution.trade_code,
+        symbol=shown.symbol,
+        direction=Direction.LONG if shown.side == Side.BUY else Direction.SHORT,
+        sub_tag=attribution.profile.sub_tag,
+        status=TradeStatus.PENDING,
+        entry_quantity=ZERO,
+        exit_quantity=ZERO,
+        average_entry_price=None,
+        average_exit_price=None,
+        reversals=0,
+        opened_at=min(moments),
+        closed_at=None,
+        version=0,
+    )
+    trades[trade.id] = trade
+    return trade
+
+
+def _order_for(
+    shown: ExchangeOrder,
+    attribution: Attribution,
+    trade: TradeState | None,
+    *,
+    temporary_id: int,
+) -> OrderState:
+    created_at = shown.created_at
+    assert created_at is not None  # noqa: S101  (_is_complete)
+    assert shown.quantity is not None  # noqa: S101  (_is_complete)
+    return OrderState(
+        id=temporary_id,
+        profile_id=attribution.profile.id,
+        trade_id=None if trade is None else trade.id,
+        purpose=None if trade is None else attribution.purpose,
+        client_order_id=shown.client_order_id,
+        exchange_order_id=shown.exchange_order_id,
+        leg_ids=(),
+        order_class=shown.order_class,
+        symbol=shown.symbol,
+        side=shown.side,
+        position_side=shown.position_side,
+        type=shown.type,
+        sub_tag=shown.sub_tag,
+        status=OrderStatus.OPEN,
+        quantity=shown.quantity,
+        price=shown.price,
+        filled_quantity=ZERO,
+        average_price=None,
+        end_reason="",
+        created_at=created_at,
+        last_activity_at=shown.updated_at or created_at,
+        version=0,
+    )
+
+
+def _external_mismatch(item: Unowned, shown: ExchangeOrder) -> MismatchDraft:
+    return MismatchDraft(
+        key=external_key(shown.symbol, shown.exchange_order_id),
+        kind=MismatchKind.MISSING_IN_DB,
+        profile_id=None,
+        symbol=shown.symbol,
+        drift=None,
+        database_side={},
+        exchange_side={
+            "rule": item.rule.name,
+            "order": shown_as_evidence(shown),
+            "why": item.why,
+        },
+    )
+
+
+def _fill_mismatch(item: Unowned, kept: KeptFill) -> MismatchDraft:
+    remaining = kept.remaining
+    return MismatchDraft(
+        key=f"fill:{kept.id}",
+        kind=MismatchKind.UNATTRIBUTED_FILL,
+        profile_id=None,
+        symbol=kept.fill.symbol,
+        drift=remaining if kept.fill.side == Side.BUY else -remaining,
+        database_side={"booked": plain(kept.allocated)},
+        exchange_side={
+            "rule": item.rule.name,
+            "fill": fill_as_evidence(kept.fill),
+            "why": item.why or "no slice explains it, and none could be closed by it",
+        },
+    )

@@ -1,0 +1,142 @@
+"""What the plans of orders say of themselves: audit events, and mismatches with both sides."""
+
+from collections.abc import Sequence
+
+from reconciliation.domain.amounts import plain, total
+from reconciliation.domain.audit import EventDraft
+from reconciliation.domain.books import KeptFill, OrderState, TradeState
+from reconciliation.domain.keys import evidence_hash
+from reconciliation.domain.legs import LegDraft
+from reconciliation.domain.order_diff import OrderFinding
+from reconciliation.domain.plans.booking import Booking
+from reconciliation.domain.plans.changes import AllocationDraft, MismatchDraft
+from reconciliation.domain.plans.evidence import (
+    fill_as_evidence,
+    order_as_evidence,
+    shown_as_evidence,
+    trade_as_evidence,
+)
+from reconciliation.domain.types import ExchangeOrder
+from reconciliation.enums import AuditOutcome, MismatchKind, Side
+
+
+def is_about(event: EventDraft, order: OrderState) -> bool:
+    """Return whether an event says something of an order."""
+    if event.object_type == "order":
+        return event.object_id == str(order.id)
+    return event.after.get("order_id") == order.id
+
+
+def link_event(trade: TradeState, links: Sequence[AllocationDraft]) -> EventDraft:
+    """Return the event of fills that delivered rows had reported already."""
+    return EventDraft(
+        action="trade.fills_linked",
+        outcome=AuditOutcome.APPLIED,
+        object_type="trade",
+        object_id=str(trade.id),
+        before={},
+        after={
+            "links": [
+                {
+                    "fill": link.fill_id,
+                    "history": link.history_id,
+                    "quantity": plain(link.quantity),
+                }
+                for link in links
+            ]
+        },
+        comment="fills that delivered rows had reported already",
+    )
+
+
+def draft_mismatch(
+    finding: OrderFinding, *, key: str, problem: str | None, not_found_count: int
+) -> MismatchDraft:
+    """Return the mismatch that a finding is; a problem leaves it open."""
+    order, shown = finding.order, finding.shown
+    kind = finding.rule.row.mismatch or MismatchKind.STATUS_MISMATCH
+    drift = None
+    if finding.fills:
+        drift = total(kept.remaining for kept in finding.unbooked)
+        drift = drift if order.side == Side.BUY else -drift
+    return MismatchDraft(
+        key=key,
+        kind=kind,
+        profile_id=order.profile_id,
+        symbol=order.symbol,
+        order_id=order.id,
+        trade_id=order.trade_id,
+        drift=drift,
+        database_side=order_as_evidence(order),
+        exchange_side={
+            "rule": finding.rule.name,
+            "order": None if shown is None else shown_as_evidence(shown),
+            "fills": [fill_as_evidence(kept.fill) for kept in finding.fills],
+            "problem": problem,
+        },
+        resolution=None if problem else f"repaired: {finding.rule.row.decision}",
+        not_found_count=not_found_count,
+    )
+
+
+def fill_event(
+    action: str,
+    before: TradeState,
+    order: OrderState,
+    order_after: OrderState,
+    booking: Booking,
+    fills: Sequence[KeptFill],
+) -> EventDraft:
+    """Return the event of fills booked to a trade."""
+    evidence = [fill_as_evidence(kept.fill) for kept in fills]
+    return EventDraft(
+        action=action,
+        outcome=AuditOutcome.APPLIED,
+        object_type="trade",
+        object_id=str(before.id),
+        before={"trade": trade_as_evidence(before), "order": order_as_evidence(order)},
+        after={
+            "order_id": order.id,
+            "trade": trade_as_evidence(booking.trade),
+            "order": order_as_evidence(order_after),
+            "fills": evidence,
+            "booked": [
+                {"kind": row.kind, "source": row.source, "quantity": plain(row.quantity)}
+                for row in booking.history
+            ],
+        },
+        evidence=tuple(evidence_hash(item) for item in evidence),
+    )
+
+
+def order_event(
+    action: str,
+    before: OrderState,
+    after: OrderState,
+    shown: ExchangeOrder | None,
+    comment: str,
+) -> EventDraft:
+    """Return the event of an order that changed."""
+    evidence = None if shown is None else shown_as_evidence(shown)
+    return EventDraft(
+        action=action,
+        outcome=AuditOutcome.APPLIED,
+        object_type="order",
+        object_id=str(before.id),
+        before=order_as_evidence(before),
+        after={"order": order_as_evidence(after), "exchange": evidence},
+        comment=comment,
+        evidence=() if evidence is None else (evidence_hash(evidence),),
+    )
+
+
+def legs_event(order: OrderState, legs: Sequence[LegDraft]) -> EventDraft:
+    """Return the event of exchange orders that turned out to be parts of ours."""
+    return EventDraft(
+        action="order.legs_found",
+        object_type="order",
+        object_id=str(order.id),
+        after={
+            "legs": [{"exchange_order_id": leg.exchange_order_id, "kind": leg.kind} for leg in legs]
+        },
+    )
