@@ -14,6 +14,7 @@ from django.db.models import Value
 from django.db.models.expressions import Combinable
 
 from reconciliation.domain.amounts import parse_amount
+from reconciliation.domain.keys import trade_code
 from reconciliation.enums import (
     Coverage,
     Direction,
@@ -125,12 +126,13 @@ def make_trade(profile: Profile | None = None, **values: Any) -> Trade:
     status = TradeStatus.PENDING
     if entry > 0:
         status = TradeStatus.OPEN if left > 0 else TradeStatus.CLOSED
+    trade_id = values.setdefault("trade_id", f"T{next(_numbers)}")
     return _create(
         Trade,
         values,
         account=profile.account,
         profile=profile,
-        trade_id=f"T{next(_numbers)}",
+        code=trade_code(profile.sub_tag, trade_id),
         symbol=SYMBOL,
         direction=Direction.LONG,
         sub_tag=profile.sub_tag,

@@ -67,6 +67,7 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
             title="Trade",
             rows=[
                 ("Trade id", display.text(obj.trade_id)),
+                ("Code in client order ids", display.text(obj.code)),
                 ("Profile", link(obj.profile)),
                 ("Account", link(obj.account)),
                 ("Symbol", display.text(obj.symbol)),

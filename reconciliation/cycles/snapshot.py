@@ -5,7 +5,7 @@ from datetime import datetime
 
 from reconciliation.cycles.ports import Ports
 from reconciliation.domain.intervals import gaps
-from reconciliation.domain.types import AccountSnapshot, OpenOrders, Unread
+from reconciliation.domain.types import AccountSnapshot, ExchangePosition, OpenOrders, Unread
 from reconciliation.enums import InstrumentType, OrderClass
 from reconciliation.exchange.gateway import ExchangeError, Gateway
 from reconciliation.handlers.fills import ContradictoryPage, keep_fill_page
@@ -45,7 +45,13 @@ def take_snapshot(
             fills[instrument_type] = None
         except (ExchangeError, ContradictoryPage) as error:
             fills[instrument_type] = Unread(reason=str(error))
-    return AccountSnapshot(as_of=as_of, open_orders=open_orders, fills=fills)
+    progress("reading positions")
+    positions: tuple[ExchangePosition, ...] | Unread
+    try:
+        positions = gateway.fetch_positions()
+    except ExchangeError as error:
+        positions = Unread(reason=str(error))
+    return AccountSnapshot(as_of=as_of, open_orders=open_orders, fills=fills, positions=positions)
 
 
 def _read_fills(

@@ -1,4 +1,4 @@
-"""The demo's processes: `python -m reconciliation.demo worker|server …`, as `processes` starts them.
+"""One of the demo's processes: `python -m reconciliation.demo worker|server …`.
 
 What is imported depends on which one it is, and only after Django is set up.
 """

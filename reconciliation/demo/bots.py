@@ -13,7 +13,7 @@ from decimal import Decimal
 from random import Random
 
 from reconciliation.demo.beliefs import BotOrder, BotTrade
-from reconciliation.demo.market import BTC, ETH, Fate
+from reconciliation.demo.market import BTC, ETH, Fate, paper_side
 from reconciliation.demo.plans import Plan, choose_plan
 from reconciliation.domain.amounts import ZERO
 from reconciliation.domain.deliveries import (
@@ -177,7 +177,7 @@ class _Slot:
         quantity = bot.random.choice(QUANTITIES[trade.symbol]) if trade.held == 0 else trade.held
         placed = exchange.place(
             trade.symbol,
-            trade.side(purpose).value,
+            paper_side(trade.side(purpose)),
             quantity,
             exchange.instrument(trade.symbol).mark,
             client_order_id=client_order_id(
@@ -211,7 +211,7 @@ class _Slot:
         outbox.orders.append(self.order.row())
 
     def _follow(self, order: BotOrder, fate: Fate, outbox: _Outbox) -> None:
-        if fate.is_over:
+        if fate.is_over():
             # The bot has missed something, and only now asks the exchange what became of it.
             self._wait -= 1
             if self._wait <= 0:
@@ -225,7 +225,7 @@ class _Slot:
         if message.heard:
             fills = () if message.fill is None else (message.fill,)
             rows = order.learn(message.order, fills, by_id=True)
-            if fate.is_over and not self._in_the_dark:
+            if fate.is_over() and not self._in_the_dark:
                 self._settle(order, rows, outbox)
                 return
             self._tell(order, rows, outbox)

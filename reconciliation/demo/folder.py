@@ -17,11 +17,16 @@ class FolderInUse(RuntimeError):
 
 
 class DemoFolder:
-    """One demo's files: `demo.sqlite3` and its logs, and the lock."""
+    """One demo's files: its database, the lock, and a folder that no static file is ever put in.
+
+    The console serves the static files of the installed packages; the folder for collected ones
+    must only exist.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.database = path / "demo.sqlite3"
+        self.static = path / "static"
         self._lock: int | None = None
 
     @property
@@ -32,7 +37,7 @@ class DemoFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Make the folder and hold it; raises `FolderInUse` while another demo does."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.static.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._acquire(descriptor)

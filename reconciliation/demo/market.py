@@ -5,7 +5,7 @@ from decimal import Decimal
 from random import Random
 
 from reconciliation.demo.plans import Happening, Plan, Step
-from reconciliation.exchange.paper.book import PaperAccount, PaperFill, PaperOrder
+from reconciliation.exchange.paper.book import PaperAccount, PaperFill, PaperOrder, Side
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 START_PRICES = {BTC: Decimal("60000"), ETH: Decimal("3000")}
@@ -57,14 +57,13 @@ class Fate:
     def __post_init__(self) -> None:
         self._rest()
 
-    @property
     def is_over(self) -> bool:
         """Return whether nothing happens to the order any more."""
         return self._done == len(self.plan.steps)
 
     def tick(self) -> Message | None:
         """Let a second pass; return the message of what happened in it, if anything did."""
-        if self.is_over:
+        if self.is_over():
             return None
         self._wait -= 1
         if self._wait > 0:
@@ -97,6 +96,11 @@ class Fate:
         return self.exchange.fill(order.exchange_order_id, quantity)
 
     def _rest(self) -> None:
-        if not self.is_over:
+        if not self.is_over():
             later = self.plan.steps[self._done].later
             self._wait = (self.patience if later else 0) + self.random.randint(2, 4)
+
+
+def paper_side(side: str) -> Side:
+    """Return a side as the paper exchange types it."""
+    return "buy" if side == "buy" else "sell"

@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -75,9 +75,7 @@ class Child:
 
 def run_processes(options: Options, stop: Stop) -> None:
     """Run the demo until it is asked to stop; raises `ChildEnded` when a part of it ends first."""
-    environ = child_environ(
-        os.environ, database=options.folder.database, interval=options.interval
-    )
+    environ = child_environ(os.environ, folder=options.folder, interval=options.interval)
     numbers = [str(number) for number in (options.port, options.interval, options.seed)]
     children: list[Child] = []
     try:
@@ -96,7 +94,7 @@ def run_processes(options: Options, stop: Stop) -> None:
 
 
 def child_environ(
-    environ: Mapping[str, str], *, database: Path, interval: int
+    environ: Mapping[str, str], *, folder: DemoFolder, interval: int
 ) -> dict[str, str]:
     """Return the environment of the demo's processes: theirs alone, with a secret of its own."""
     passed = {
@@ -111,7 +109,8 @@ def child_environ(
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "DEBUG": "false",
         "HTTPS_ONLY": "false",
-        "DATABASE_URL": f"sqlite:///{quote(str(database))}",
+        "DATABASE_URL": f"sqlite:///{quote(str(folder.database))}",
+        "STATIC_ROOT": str(folder.static),
         "RECON_INTERVAL_SECONDS": str(interval),
     }
 

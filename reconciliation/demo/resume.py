@@ -7,12 +7,12 @@ finds that in its first cycle; the bots close what is still open.
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
-
-from django.utils import timezone
 
 from reconciliation.demo.beliefs import BotTrade
 from reconciliation.demo.bots import BotSpec
+from reconciliation.demo.market import paper_side
 from reconciliation.domain.amounts import ZERO
 from reconciliation.enums import Direction, HistorySource, Purpose, TradeStatus
 from reconciliation.exchange.paper.book import (
@@ -20,7 +20,6 @@ from reconciliation.exchange.paper.book import (
     PaperFill,
     PaperOrder,
     PaperPosition,
-    Side,
 )
 from reconciliation.models import Fill, Order, Trade, TradeHistory
 
@@ -37,7 +36,7 @@ def restore_exchange(paper: PaperAccount) -> None:
         if order.exchange_order_id is None:
             _refuse(paper, order)
         else:
-            paper.put_orders([_canceled(order, filled[order.exchange_order_id])])
+            paper.put_orders([_canceled(order, filled[order.exchange_order_id], paper.now())])
 
 
 def unattended_trades(spec: BotSpec) -> Iterator[BotTrade]:
@@ -70,7 +69,7 @@ def _kept_fills() -> Iterator[PaperFill]:
             client_order_id=fill.client_order_id,
             tag=fill.sub_tag,
             symbol=fill.symbol,
-            side=_side(fill.side),
+            side=paper_side(fill.side),
             position_side=None,
             quantity=fill.quantity,
             price=fill.price,
@@ -94,7 +93,7 @@ def _delivered_fills() -> Iterator[PaperFill]:
                 client_order_id=row.order.client_order_id,
                 tag=row.order.sub_tag,
                 symbol=row.order.symbol,
-                side=_side(row.order.side),
+                side=paper_side(row.order.side),
                 position_side=None,
                 quantity=row.quantity,
                 price=row.price or ZERO,
@@ -115,11 +114,11 @@ def _restore_positions(paper: PaperAccount, fills: list[PaperFill]) -> None:
     )
 
 
-def _canceled(order: Order, filled: Decimal) -> PaperOrder:
+def _canceled(order: Order, filled: Decimal, at: datetime) -> PaperOrder:
     return PaperOrder(
         exchange_order_id=order.exchange_order_id or "",
         symbol=order.symbol,
-        side=_side(order.side),
+        side=paper_side(order.side),
         type="limit",
         quantity=order.quantity,
         price=order.price,
@@ -127,7 +126,7 @@ def _canceled(order: Order, filled: Decimal) -> PaperOrder:
         filled=filled,
         average_price=order.price if filled else None,
         created_at=order.created_at,
-        updated_at=timezone.now(),
+        updated_at=at,
         client_order_id=order.client_order_id,
         tag=order.sub_tag,
     )
@@ -137,7 +136,7 @@ def _refuse(paper: PaperAccount, order: Order) -> None:
     """Cancel an order whose id at the exchange nobody learnt: it gets one, as any order does."""
     placed = paper.place(
         order.symbol,
-        _side(order.side),
+        paper_side(order.side),
         order.quantity,
         order.price,
         client_order_id=order.client_order_id,
@@ -145,7 +144,3 @@ def _refuse(paper: PaperAccount, order: Order) -> None:
         at=order.created_at,
     )
     paper.cancel(placed.exchange_order_id)
-
-
-def _side(side: str) -> Side:
-    return "buy" if side == "buy" else "sell"

@@ -37,4 +37,3 @@ def serve(port: int) -> None:
 
 def _exit(number: int, frame: FrameType | None) -> NoReturn:
     sys.exit(0)
-

@@ -16,8 +16,8 @@ from reconciliation.cycles.ports import Ports
 from reconciliation.demo import world
 from reconciliation.demo.loop import Loop, Refusals
 from reconciliation.demo.market import Prices
-from reconciliation.demo.report import some
 from reconciliation.demo.ports import HOST
+from reconciliation.demo.report import some
 from reconciliation.demo.stopping import Stop, end_with_parent, stop_on_signals
 from reconciliation.exchange.paper.server import PaperExchange
 
@@ -89,7 +89,7 @@ def _web_answers(port: int, stop: Stop) -> bool:
     url = f"http://{HOST}:{port}/admin/login/"
     for _ in range(int(WEB_START_SECONDS / _ASK_SECONDS)):
         try:
-            with urllib.request.urlopen(url, timeout=WEB_START_SECONDS) as answer:  # noqa: S310
+            with urllib.request.urlopen(url, timeout=WEB_START_SECONDS) as answer:
                 return bool(answer.status == HTTPStatus.OK) and not stop.requested
         except (urllib.error.URLError, ConnectionError):
             if stop.wait(_ASK_SECONDS):

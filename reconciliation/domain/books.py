@@ -153,6 +153,23 @@ class HistoryRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PositionRow:
+    """A position row and what its slices add up to; both signed, base units.
+
+    `quantity` follows the slices, until the trading system delivers another.
+    """
+
+    id: int
+    profile_id: int
+    symbol: str
+    direction: Direction
+    quantity: Decimal
+    of_slices: Decimal
+    entry_price_of_slices: Decimal | None
+    delivered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenMismatch:
     """A mismatch that an earlier run left open."""
 
@@ -178,8 +195,12 @@ class Books:
     """The delivered rows that fills may be allocated to."""
     decided_orders: frozenset[tuple[str, str]] = frozenset()
     """Exchange orders, by symbol and id, that a person has decided on already."""
+    is_hedged: bool = False
+    """Whether the account holds long and short apart."""
     baseline_at: datetime | None = None
     """What is older than this was accepted as found."""
+    positions: tuple[PositionRow, ...] = ()
+    """Every position row of the account."""
     open_mismatches: tuple[OpenMismatch, ...] = ()
     amount_steps: Mapping[str, Decimal] = field(default_factory=dict)
     """Per symbol the smallest tradable quantity, base units."""

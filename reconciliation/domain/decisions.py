@@ -10,6 +10,7 @@ from reconciliation.domain.linking import link_delivered_rows
 from reconciliation.domain.order_diff import diff_orders
 from reconciliation.domain.order_rules import OrderRule
 from reconciliation.domain.plans.adoption import draft_nobodys, place_adoptions
+from reconciliation.domain.plans.alignment import plan_alignments
 from reconciliation.domain.plans.changes import Change, ExternalOrderDraft, MismatchDraft
 from reconciliation.domain.plans.orders import Evidence, NotFoundPolicy, plan_orders
 from reconciliation.domain.types import AccountSnapshot, LookUp, OpenOrders
@@ -86,7 +87,7 @@ def decide_orders(
     )
     mismatches, external_orders = draft_nobodys(unowned)
     return Decisions(
-        changes=changes,
+        changes=(*changes, *plan_alignments(books, snapshot, grace=grace)),
         nobodys_mismatches=mismatches,
         external_orders=external_orders,
         open_mismatches=books.open_mismatches,

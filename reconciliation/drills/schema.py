@@ -16,9 +16,8 @@ from reconciliation.drills.words import (
     FaultEndpoint,
     FaultKind,
     PauseSource,
-    Queue,
 )
-from reconciliation.enums import CycleStep, PositionMode
+from reconciliation.enums import CycleStep, PositionMode, ReviewQueue
 from reconciliation.exchange.paper.records import (
     PaperFill,
     PaperInstrument,
@@ -203,7 +202,7 @@ class DecisionStep(Step):
 class ReviewStep(DecisionStep):
     """`approve` or `reject` of an item of a queue."""
 
-    queue: Queue
+    queue: ReviewQueue
     trade: str | None
     fill: str | None
     quantity: Decimal | None
@@ -242,14 +241,18 @@ class PauseStep(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshStep(Step):
-    queue: Queue
+    queue: ReviewQueue
     trade: str | None
     fill: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drill:
-    """One drill. `expectations` are those checked at the end."""
+    """One drill. `expectations` are those checked at the end.
+
+    `trade_codes` are the drill's own names of the trades that its client order ids speak of: the
+    portal knows such a trade by its code until the trading system delivers it.
+    """
 
     name: str
     about: str
@@ -259,6 +262,7 @@ class Drill:
     accounts: Mapping[str, AccountSpec]
     profiles: Mapping[str, ProfileSpec]
     instruments: Mapping[str, PaperInstrument]
+    trade_codes: Mapping[str, str]
     database: DatabaseChange
     exchange: tuple[ExchangeChange, ...]
     steps: tuple[Step, ...]

@@ -37,6 +37,8 @@ EXPECTATIONS: Mapping[str, Callable[[World], object]] = {
     "exits": state.read_exits,
     "mismatches": state.read_mismatches,
     "mismatches_open": state.count_open_mismatches,
+    "quarantine": state.read_quarantine,
+    "external_orders": state.read_external_orders,
     "positions": state.read_positions,
     "health": state.read_health,
     "metrics": state.read_metrics,

@@ -123,8 +123,8 @@ def read_source(path: Path) -> Node:
 
 def parse_source(text: str, *, file: str) -> Node:
     """Return the one document of a YAML text."""
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if root is None:
             raise DrillError(file, None, "is empty; a drill begins with `drill: NAME`")
@@ -136,8 +136,8 @@ def parse_source(text: str, *, file: str) -> Node:
         raise DrillError(file, line, f"is not YAML: {problem}") from error
     except yaml.YAMLError as error:
         raise DrillError(file, None, f"is not YAML: {error}") from error
-    finally:
-        loader.dispose()
+    except RecursionError as error:
+        raise DrillError(file, None, "is nested too deeply to be a drill") from error
 
 
 class _Reader:
@@ -176,7 +176,10 @@ class _Reader:
             return UNREADABLE
         if node.tag not in _SCALARS:
             self._refuse(node, f"the tag {node.tag} has no meaning in a drill")
-        value = self._loader.construct_object(node)
+        try:
+            value = self._loader.construct_object(node)
+        except ValueError:
+            return UNREADABLE
         return value if value is None or isinstance(value, int) else UNREADABLE
 
     def _mapping(self, node: yaml.MappingNode) -> dict[str, Field]:

@@ -1,20 +1,29 @@
 """The state that expectations are held against: plain reads, a function a key of the tree."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from reconciliation.domain.amounts import total
 from reconciliation.domain.audit import verify
+from reconciliation.domain.plans.adoption import ADOPTED_TRADE_PREFIX
 from reconciliation.drills.metrics import canonical_sample
 from reconciliation.drills.words import AUDIT_ACTIONS, ChainState
 from reconciliation.drills.world import World
-from reconciliation.enums import Direction, HistoryKind, HistorySource, MismatchStatus
+from reconciliation.enums import (
+    Direction,
+    HistoryKind,
+    HistorySource,
+    MismatchStatus,
+    ReviewQueue,
+)
 from reconciliation.models import (
     AuditEvent,
+    ExternalOrder,
     Mismatch,
     Order,
     Position,
+    ReviewItem,
     Run,
     Trade,
     TradeHistory,
@@ -27,9 +36,9 @@ Tree = dict[str, object]
 
 
 def read_trades(world: World) -> Tree:
-    """Return every trade by its id; the open quantity is signed by direction."""
+    """Return every trade by its name; the open quantity is signed by direction."""
     return {
-        trade.trade_id: {
+        _trade_name(world, trade): {
             "profile": trade.profile.name,
             "symbol": trade.symbol,
             "direction": trade.direction,
@@ -40,6 +49,17 @@ def read_trades(world: World) -> Tree:
         }
         for trade in Trade.objects.select_related("profile")
     }
+
+
+def _trade_name(world: World, trade: Trade) -> str:
+    """Return what the drill calls a trade: its id.
+
+    A trade that was opened for an adopted order has an id of the portal's until the trading
+    system says its own; the drill named it in the client order id.
+    """
+    if trade.trade_id.startswith(ADOPTED_TRADE_PREFIX):
+        return world.drill.trade_codes.get(trade.code, trade.trade_id)
+    return trade.trade_id
 
 
 def _open_quantity(trade: Trade) -> Decimal:
@@ -53,7 +73,7 @@ def read_orders(world: World) -> Tree:
     return {
         name: {
             "profile": order.profile.name,
-            "trade": order.trade.trade_id if order.trade else None,
+            "trade": _trade_name(world, order.trade) if order.trade else None,
             "purpose": order.purpose,
             "origin": order.origin,
             "symbol": order.symbol,
@@ -87,37 +107,38 @@ def _order_name(world: World, order: Order) -> str | None:
 
 def read_history(world: World) -> Tree:
     """Return, per trade, how many rows of each kind count, and of each source."""
-    counts: dict[str, Counter[str]] = {
-        trade_id: Counter() for trade_id in Trade.objects.values_list("trade_id", flat=True)
-    }
-    sources: dict[str, Counter[str]] = {trade_id: Counter() for trade_id in counts}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in _trade_names(world)}
+    sources: dict[str, Counter[str]] = {name: Counter() for name in counts}
     for row in TradeHistory.objects.select_related("trade"):
         is_reversal = row.kind == HistoryKind.REVERSAL
         if not is_reversal and not row.booked_quantity:
             continue  # delivered, and wholly covered by fills that were booked before
-        counts[row.trade.trade_id][row.kind] += 1
+        name = _trade_name(world, row.trade)
+        counts[name][row.kind] += 1
         if not is_reversal:
-            sources[row.trade.trade_id][row.source] += 1
+            sources[name][row.source] += 1
     return {
-        trade_id: {
-            **{kind.value: counts[trade_id][kind] for kind in HistoryKind},
-            "sources": {source.value: sources[trade_id][source] for source in HistorySource},
+        name: {
+            **{kind.value: counts[name][kind] for kind in HistoryKind},
+            "sources": {source.value: sources[name][source] for source in HistorySource},
         }
-        for trade_id in counts
+        for name in counts
     }
+
+
+def _trade_names(world: World) -> list[str]:
+    return [_trade_name(world, trade) for trade in Trade.objects.all()]
 
 
 def read_exits(world: World) -> Tree:
     """Return, per trade, the EXIT rows in force: booked, and not taken back by a reversal."""
-    exits: dict[str, list[Tree]] = {
-        trade_id: [] for trade_id in Trade.objects.values_list("trade_id", flat=True)
-    }
+    exits: dict[str, list[Tree]] = {name: [] for name in _trade_names(world)}
     rows = TradeHistory.objects.select_related("trade").filter(
         kind=HistoryKind.EXIT, reversed_by__isnull=True
     )
     for row in rows:
         if row.booked_quantity:
-            exits[row.trade.trade_id].append(
+            exits[_trade_name(world, row.trade)].append(
                 {
                     "quantity": row.booked_quantity,
                     "price": row.price,
@@ -140,26 +161,59 @@ def _mismatches() -> Iterator[Mismatch]:
 
 
 def _mismatch(world: World, mismatch: Mismatch) -> Tree:
-    order = mismatch.order
+    order, seen = mismatch.order, mismatch.exchange_side
     # A difference of an order concerns its trade, whether or not the row says so itself.
     trade = mismatch.trade or (order.trade if order else None)
-    # What is in no row of ours is named as the exchange names it.
-    seen = mismatch.exchange_side.get("exchange_order_id")
     return {
         "kind": mismatch.kind,
         "status": mismatch.status,
         "account": mismatch.account.name,
         "profile": mismatch.profile.name if mismatch.profile else None,
         "symbol": mismatch.symbol,
-        "trade": trade.trade_id if trade else None,
-        "order": _order_name(world, order) if order else seen,
+        "trade": _trade_name(world, trade) if trade else None,
+        # What is in no row of ours is named as the exchange names it.
+        "order": _order_name(world, order) if order else _shown(seen, "order", "exchange_order_id"),
+        "fill": _shown(seen, "fill", "fill_id"),
         "drift": mismatch.drift,
     }
+
+
+def _shown(evidence: object, what: str, name: str) -> object:
+    """Return a name out of the exchange's side of a difference, where it speaks of that."""
+    shown = evidence.get(what) if isinstance(evidence, Mapping) else None
+    return shown.get(name) if isinstance(shown, Mapping) else None
 
 
 def count_open_mismatches(world: World) -> int:
     """Return how many mismatches are open; accepted ones are not."""
     return Mismatch.objects.filter(status=MismatchStatus.OPEN).count()
+
+
+def read_quarantine(world: World) -> list[Tree]:
+    """Return every item of the quarantine queue, oldest first."""
+    items = ReviewItem.objects.filter(queue=ReviewQueue.QUARANTINE)
+    return [
+        {
+            "trade": _trade_name(world, item.trade),
+            "profile": item.profile.name,
+            "status": item.status,
+            "reason": item.reason,
+        }
+        for item in items.select_related("trade", "profile").order_by("pk")
+    ]
+
+
+def read_external_orders(world: World) -> list[Tree]:
+    """Return every order that belongs to nobody, oldest first."""
+    return [
+        {
+            "exchange_order_id": order.exchange_order_id,
+            "account": order.account.name,
+            "symbol": order.symbol,
+            "status": order.status,
+        }
+        for order in ExternalOrder.objects.select_related("account").order_by("pk")
+    ]
 
 
 def read_positions(world: World) -> list[Tree]:

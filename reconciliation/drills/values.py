@@ -100,7 +100,7 @@ def moment(node: Node, what: str, *, start: datetime | None) -> datetime:
     if isinstance(value, str):
         found = _parse_offset(value, start) or _parse_iso(value)
         if found is not None and found.tzinfo is not None:
-            return found.astimezone(UTC)
+            return found
         if found is not None:
             raise node.error(f"{what} needs its time zone: {value}Z, if UTC is meant")
     forms = "ISO 8601 such as 2026-01-05T12:00:00Z"
@@ -132,8 +132,9 @@ def _parse_offset(value: str, start: datetime | None) -> datetime | None:
 
 def _parse_iso(value: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(value.strip())
-    except ValueError:
+        moment = datetime.fromisoformat(value.strip())
+        return moment if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
 
 

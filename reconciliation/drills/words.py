@@ -41,31 +41,6 @@ class FaultKind(StrEnum):
     DUPLICATE_PAGE = "duplicate_page"
 
 
-class Queue(StrEnum):
-    QUARANTINE = "quarantine"
-    BACKFILL = "backfill"
-
-
-class ReviewStatus(StrEnum):
-    PENDING = "PENDING"
-    PROPOSED = "PROPOSED"
-    APPROVED = "APPROVED"
-    REJECTED = "REJECTED"
-    SUPERSEDED = "SUPERSEDED"
-
-
-class QuarantineReason(StrEnum):
-    UNATTRIBUTED = "UNATTRIBUTED"
-    AMBIGUOUS_OWNERS = "AMBIGUOUS_OWNERS"
-    POSITION_MISMATCH = "POSITION_MISMATCH"
-    OVERCLOSE = "OVERCLOSE"
-    UNRESOLVED_FILLS = "UNRESOLVED_FILLS"
-    EVIDENCE_INCOMPLETE = "EVIDENCE_INCOMPLETE"
-    NO_MARK = "NO_MARK"
-    MASS_MISMATCH = "MASS_MISMATCH"
-    OPERATOR = "OPERATOR"
-
-
 class Verdict(StrEnum):
     GO = "GO"
     NO_GO = "NO_GO"
@@ -83,6 +58,8 @@ class NoGoReason(StrEnum):
 
 
 class AttributionMode(StrEnum):
+    """How a fill was matched: `enums.AttributionMode`, and the heuristics of the backfill."""
+
     CLIENT_ORDER_ID = "CLIENT_ORDER_ID"
     TRADE_ID = "TRADE_ID"
     SUB_TAG = "SUB_TAG"
@@ -99,12 +76,6 @@ class DecisionReason(StrEnum):
     STILL_OPEN = "STILL_OPEN"
     DUPLICATE = "DUPLICATE"
     OTHER = "OTHER"
-
-
-class ExternalStatus(StrEnum):
-    PENDING = "PENDING"
-    ADOPTED = "ADOPTED"
-    IGNORED = "IGNORED"
 
 
 class PauseSource(StrEnum):

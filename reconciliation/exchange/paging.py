@@ -112,13 +112,13 @@ class _WindowWalk:
         self._limit = limit
         self._seen: set[str] = set()
         self._oldest: Listed | None = None
+        self._asked_again = False
         self._held: list[Listed] = []
         self._upper_ms = end_ms
         self._upper_rows: list[Listed] = []
 
     def pages(self) -> Iterator[WindowPage]:
-        # One answer without rows is not told from a fault; a second one costs little.
-        rows: list[Listed] | None = self._request(after=None) or self._request(after=None)
+        rows: list[Listed] | None = self._request(after=None)
         while rows is not None:
             self._absorb(rows)
             if len(rows) < self._limit:
@@ -182,10 +182,17 @@ class _WindowWalk:
         return self._request(after=last.cursor if anchor is None else anchor, check=check)
 
     def _probe(self) -> list[Listed] | None:
-        """Ask for [start, oldest row seen]; return a page with something unseen, or None."""
+        """Ask for [start, oldest row seen]; return a page with something unseen, or None.
+
+        Where nothing was seen, the whole window is asked for once more: one answer without rows is
+        not told from a fault, and a second one costs little.
+        """
         oldest = self._oldest
         if oldest is None:
-            return None
+            if self._asked_again:
+                return None
+            self._asked_again = True
+            return self._request(after=None)
         after, found = None, False
         while True:
             check = None if found else self._check_that_it_holds(oldest)

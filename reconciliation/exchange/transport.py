@@ -221,7 +221,7 @@ class Transport:
                 f"{where}: the exchange asked to stop ({told}); nothing more is asked of it in "
                 "this cycle"
             )
-        if False:
+        if code in CLOCK_CODES:
             return Reaction.SYNC_CLOCK, RetryableExchangeError(f"{where}: {detail}")
         if rule is None:
             reaction = Reaction.RETRY if self._is_server_error() else Reaction.RAISE

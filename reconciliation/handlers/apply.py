@@ -8,6 +8,7 @@ there are.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -26,6 +27,7 @@ from reconciliation.handlers.rows import (
     write_fills,
     write_history,
     write_legs,
+    write_positions,
     write_reviews,
     write_trades_and_orders,
 )
@@ -34,6 +36,7 @@ from reconciliation.handlers.unit import Unit, transaction_unit
 from reconciliation.models import (
     Fill,
     Order,
+    Position,
     Profile,
     Trade,
 )
@@ -118,6 +121,7 @@ def _apply(
         context.reach(CycleStep.FIRST_WRITE)
         write_fills(holding)
         write_trades_and_orders(holding)
+        write_positions(holding, now=unit.now)
         write_legs(holding, account_id=context.profile.account_id, now=unit.now)
         write_reviews(
             holding,
@@ -157,9 +161,11 @@ def _with_premises_that_hold(changes: Sequence[Change]) -> list[Change]:
     trade_ids = {key for change in changes for key in change.premises.trades}
     order_ids = {key for change in changes for key in change.premises.orders}
     fill_ids = {key for change in changes for key in change.premises.fills}
+    position_ids = {key for change in changes for key in change.premises.positions}
     trades: dict[int, int] = {}
     orders: dict[int, int] = {}
-    fills: dict[int, object] = {}
+    fills: dict[int, Decimal] = {}
+    positions: dict[int, Decimal] = {}
     if trade_ids:
         rows = Trade.objects.select_for_update().filter(pk__in=id_list(trade_ids)).order_by("pk")
         trades = dict(rows.values_list("pk", "version"))
@@ -169,12 +175,16 @@ def _with_premises_that_hold(changes: Sequence[Change]) -> list[Change]:
     if fill_ids:
         kept = Fill.objects.select_for_update().filter(pk__in=id_list(fill_ids)).order_by("pk")
         fills = dict(kept.values_list("pk", "allocated_quantity"))
+    if position_ids:
+        held = Position.objects.select_for_update().filter(pk__in=id_list(position_ids))
+        positions = dict(held.order_by("pk").values_list("pk", "quantity"))
     return [
         change
         for change in changes
         if all(trades.get(key) == version for key, version in change.premises.trades.items())
         and all(orders.get(key) == version for key, version in change.premises.orders.items())
         and all(fills.get(key) == amount for key, amount in change.premises.fills.items())
+        and all(positions.get(key) == held for key, held in change.premises.positions.items())
     ]
 
 

@@ -1,4 +1,8 @@
-"""Judge delivered positions: what was delivered is kept beside the sum of the slices."""
+"""Judge delivered positions.
+
+A delivered row is the trading system's word and stands beside the sum of its slices; a change of a
+slice recalculates it, and a cycle aligns it when the exchange agrees with the slices.
+"""
 
 from reconciliation.domain.amounts import ZERO, plain
 from reconciliation.domain.audit import EventDraft
@@ -50,6 +54,7 @@ class PositionDesk:
             return DeliveryOutcome.UNCHANGED
         else:
             self.changed[position.pk] = position
+        position.quantity, position.entry_price = signed, row.entry_price
         position.delivered_quantity = signed
         position.delivered_entry_price = row.entry_price
         position.delivered_at = self.desk.now
@@ -62,7 +67,13 @@ class PositionDesk:
         update_rows(
             Position,
             list(self.changed.values()),
-            fields=["delivered_quantity", "delivered_entry_price", "delivered_at"],
+            fields=[
+                "quantity",
+                "entry_price",
+                "delivered_quantity",
+                "delivered_entry_price",
+                "delivered_at",
+            ],
         )
 
     def events(self) -> list[EventDraft]:

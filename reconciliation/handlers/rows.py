@@ -18,6 +18,7 @@ from reconciliation.models import (
     FillAllocation,
     Order,
     OrderLeg,
+    Position,
     ReviewItem,
     Trade,
     TradeHistory,
@@ -136,6 +137,21 @@ def write_trades_and_orders(changes: Sequence[Change]) -> None:
         Order,
         [_order_row(order) for change in changes for order in change.orders if order.version > 0],
         fields=_ORDER_FIELDS,
+    )
+
+
+def write_positions(changes: Sequence[Change], *, now: datetime) -> None:
+    """Write position rows that are aligned."""
+    update_rows(
+        Position,
+        [
+            Position(
+                pk=draft.id, quantity=draft.quantity, entry_price=draft.entry_price, updated_at=now
+            )
+            for change in changes
+            for draft in change.positions
+        ],
+        fields=["quantity", "entry_price", "updated_at"],
     )
 
 

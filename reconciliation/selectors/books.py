@@ -14,17 +14,20 @@ from reconciliation.domain.books import (
     KeptFill,
     OpenMismatch,
     OrderState,
+    PositionRow,
     ProfileState,
     TradeState,
 )
 from reconciliation.domain.keys import parse_client_order_id
 from reconciliation.domain.plans.booking import net_quantity
+from reconciliation.domain.positions import position_of
 from reconciliation.domain.types import ExchangeFill, ExchangeOrder, Instrument
 from reconciliation.enums import (
     ExternalStatus,
     HistorySource,
     InstrumentType,
     MismatchStatus,
+    PositionMode,
 )
 from reconciliation.models import (
     ExchangeAccount,
@@ -34,6 +37,7 @@ from reconciliation.models import (
     Mismatch,
     Order,
     OrderLeg,
+    Position,
     Profile,
     Trade,
     TradeHistory,
@@ -44,6 +48,7 @@ from reconciliation.selectors.states import (
     kept_fill,
     open_mismatch,
     order_state,
+    position_row,
     trade_state,
 )
 
@@ -93,6 +98,7 @@ def load_books(
         orders=orders,
         fills=tuple(fills.values()),
         history=_with_coverage(history, bases),
+        positions=_load_positions(account.pk),
         open_mismatches=mismatches,
         amount_steps={symbol: item.amount_step for symbol, item in instruments.items()},
         base_currencies=bases,
@@ -101,7 +107,20 @@ def load_books(
             .exclude(status=ExternalStatus.PENDING)
             .values_list("symbol", "exchange_order_id")
         ),
+        is_hedged=account.position_mode == PositionMode.HEDGE,
         baseline_at=account.baseline_at,
+    )
+
+
+def _load_positions(account_id: int) -> tuple[PositionRow, ...]:
+    """Return the position rows of the account beside the sums of their slices."""
+    slices: dict[tuple[int, str, str], list[TradeState]] = {}
+    for trade in Trade.objects.filter(account_id=account_id).holding().order_by():
+        key = (trade.profile_id, trade.symbol, trade.direction)
+        slices.setdefault(key, []).append(trade_state(trade))
+    return tuple(
+        position_row(row, position_of(slices.get((row.profile_id, row.symbol, row.direction), ())))
+        for row in Position.objects.filter(profile__account_id=account_id)
     )
 
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from reconciliation import models
 from reconciliation.domain import books
+from reconciliation.domain.positions import PositionState
 from reconciliation.domain.types import ExchangeFill
 from reconciliation.enums import (
     Direction,
@@ -91,6 +92,20 @@ def kept_fill(row: models.Fill) -> books.KeptFill:
             fee_currency=row.fee_currency,
         ),
         allocated=row.allocated_quantity,
+    )
+
+
+def position_row(row: models.Position, slices: PositionState) -> books.PositionRow:
+    """Return a position row beside the sum of its slices."""
+    return books.PositionRow(
+        id=row.pk,
+        profile_id=row.profile_id,
+        symbol=row.symbol,
+        direction=Direction(row.direction),
+        quantity=row.quantity,
+        of_slices=slices.quantity,
+        entry_price_of_slices=slices.entry_price,
+        delivered_at=row.delivered_at,
     )
 
 

@@ -108,10 +108,9 @@ def test_object_pages_escape_what_others_wrote(console: Console, hostile: list[M
         assert SHOWN in page.html, object_address(row)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_lists_escape_what_others_wrote(console: Console, hostile: list[Model], model: type[Model]):
-    harmless(console.list_of(model))
-    if model._meta.model_name != "exchangeaccount":
+def test_lists_escape_what_others_wrote(console: Console, hostile: list[Model]):
+    for model in MODELS:
+        harmless(console.list_of(model))
         harmless(console.list_of(model, q=EVIL))
 
 
@@ -120,13 +119,13 @@ def test_addresses_of_links_escape_what_others_wrote(console: Console, hostile: 
     harmless(console.open(f"{list_address(AuditEvent)}?action__exact={QUOTED}"))
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_pages_run_under_a_policy_without_inline_code(console: Console, model: type[Model]):
+def test_pages_run_under_a_policy_without_inline_code(console: Console):
     tell()
-    harmless(console.list_of(model))
-    row = model._default_manager.first()
-    assert row is not None
-    harmless(console.page_of(row))
+    for model in MODELS:
+        harmless(console.list_of(model))
+        row = model._default_manager.first()
+        assert row is not None
+        harmless(console.page_of(row))
 
 
 def test_text_that_cannot_be_seen_is_spelled_out(console: Console):

@@ -88,17 +88,20 @@ def test_a_search_for_an_action_or_a_run_finds_its_events(console: Console, stor
         assert [row[0] for row in result_rows(console.list_of(AuditEvent, q=term))] == ["3"]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-@pytest.mark.parametrize("term", ["nothing", "9" * 400, "٣", "' OR 1=1 --", "%", "\x00", "-"])
+@pytest.mark.parametrize("term", ["nothing", "9" * 400, "٣", "' OR 1=1 --", "%", "-"])
 def test_a_search_for_nonsense_finds_nothing_and_breaks_nothing(
-    console: Console, story: Story, model: type[models.Model], term: str
+    console: Console, story: Story, term: str
 ):
-    if admin_of(model).search_by and term != "\x00":
-        page = console.list_of(model, q=term)
-        assert result_rows(page) == []
-        assert "matches the search and the filters." in page.main.text
-    else:
-        console.list_of(model, q=term)
+    for model in MODELS:
+        if admin_of(model).search_by:
+            page = console.list_of(model, q=term)
+            assert result_rows(page) == []
+            assert "matches the search and the filters." in page.main.text
+
+
+def test_a_search_for_a_null_character_is_told_to_be_wrong(console: Console, story: Story):
+    for model in MODELS:
+        assert "Null characters are not allowed." in console.list_of(model, q="\x00").main.text
 
 
 def test_the_search_box_says_what_it_searches_and_keeps_the_filters(console: Console, story: Story):

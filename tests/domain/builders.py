@@ -20,6 +20,7 @@ from reconciliation.domain.books import (
     ProfileState,
     TradeState,
 )
+from reconciliation.domain.keys import trade_code
 from reconciliation.domain.linking import link_delivered_rows
 from reconciliation.domain.order_diff import OrderFinding, diff_orders
 from reconciliation.domain.plans.booking import net_quantity
@@ -69,6 +70,7 @@ def trade(id: int = 1, *, entered: str = "0", exited: str = "0", **values: Any) 
         "id": id,
         "profile_id": 1,
         "trade_id": f"T{id}",
+        "code": trade_code("alpha01", f"T{id}"),
         "symbol": SYMBOL,
         "direction": Direction.LONG,
         "sub_tag": "alpha01",

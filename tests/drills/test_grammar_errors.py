@@ -29,6 +29,7 @@ def line(number: int) -> str:
         ("drill: example\n", "", "d.yaml:1: a drill needs the key 'drill'"),
         ("now:", "noww:", "d.yaml:2: a drill has no key 'noww'; did you mean 'now'?"),
         ('"2026-01-05T12:00:00Z"', "-2h", "d.yaml:2: now must be ISO 8601 such as"),
+        ('"2026-01-05T12:00:00Z"', "0001-01-01T00:00:00+14:00", "d.yaml:2: now must be"),
         ('"2026-01-05T12:00:00Z"', "2026-01-05T12:00:00", "d.yaml:2: now needs its time zone"),
         (
             "exchange: okx",
@@ -81,6 +82,7 @@ def test_wrong_settings_and_instruments_are_refused(text: str, error: str) -> No
         ("BTC/USDT:USDT", "BTC/USDT:USD", 3, "there is no symbol 'BTC/USDT:USD'; did you mean"),
         ("direction: long", "direction: up", 3, "direction cannot be 'up'; known: long, short"),
         ("opened_at: -2h", "opened_at: 2 hours", 3, "opened_at must be ISO 8601 such as"),
+        ("opened_at: -2h", "opened_at: -9999999d", 3, "opened_at must be ISO 8601 such as"),
         ("opened_at: -2h", "opened_at: null", 3, "opened_at must be ISO 8601 such as"),
         ("direction: long, ", "", 3, "trade T1 needs the key 'direction'"),
         ("trade: T1", "trade: T2", 5, "there is no trade 'T2'; known: T1"),

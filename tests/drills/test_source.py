@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciliation.drills.errors import DrillError
-from reconciliation.drills.source import parse_source, read_source
+from reconciliation.drills.source import UNREADABLE, parse_source, read_source
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,8 @@ from reconciliation.drills.source import parse_source, read_source
         ("", "d.yaml: is empty; a drill begins with `drill: NAME`"),
         ("a: 1\n---\nb: 2\n", "d.yaml:2: is not YAML: expected a single document"),
         ("a: x\nb: @y\n", "d.yaml:2: is not YAML"),
+        ("a: \x00\n", "d.yaml: is not YAML: unacceptable character"),
+        ("[" * 5000, "d.yaml: is nested too deeply to be a drill"),
         ("? [a]\n: 1\n", "d.yaml:1: a key must be a word"),
     ],
 )
@@ -63,7 +65,10 @@ def test_merge_keys_and_aliases_repeat_what_is_written_elsewhere() -> None:
 
 
 def test_an_unquoted_moment_stays_text_and_a_fraction_is_no_value() -> None:
-    entries = parse_source("now: 2026-01-05T12:00:00Z\nprice: 0.1\n", file="d.yaml").entries("it")
+    text = f"now: 2026-01-05T12:00:00Z\nprice: 0.1\nlong: {'9' * 5000}\n"
+
+    entries = parse_source(text, file="d.yaml").entries("it")
 
     assert entries["now"].node.value == "2026-01-05T12:00:00Z"
-    assert not isinstance(entries["price"].node.value, float | str)
+    assert entries["price"].node.value is UNREADABLE
+    assert entries["long"].node.value is UNREADABLE

@@ -330,7 +330,7 @@ class StubExchange:
         self.answer(path, {"code": "0", "data": list(rows), "msg": ""})
 
     def connect(self, **changes: Any) -> CcxtGateway:
-        """Return a gateway of an OKX account that knows BTC spot and swap."""
+        """Return a gateway of an OKX account that knows BTC spot, BTC and ETH swaps."""
         self.answers["/public/instruments"] = self._instruments
         arguments: dict[str, Any] = {
             "exchange_id": "okx",
@@ -349,13 +349,24 @@ class StubExchange:
         return gateway
 
     def _instruments(self, headers: Mapping[str, str]) -> Answer:
-        spot = "instType=SPOT" in self.asked[-1]
-        row = {"instType": "SPOT", "baseCcy": "BTC", "quoteCcy": "USDT", "instId": "BTC-USDT"}
-        if not spot:
-            row = {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "uly": "BTC-USDT"}
-            row |= {"ctVal": "0.01", "ctMult": "1", "ctValCcy": "BTC", "settleCcy": "USDT"}
-        row |= {"lotSz": "0.01", "tickSz": "0.1", "minSz": "0.01", "state": "live"}
-        return 200, json.dumps({"code": "0", "data": [row], "msg": ""}), {}
+        rows = [_spot_listing("BTC")]
+        if "instType=SWAP" in self.asked[-1]:
+            rows = [_swap_listing("BTC", "0.01"), _swap_listing("ETH", "0.1")]
+        return 200, json.dumps({"code": "0", "data": rows, "msg": ""}), {}
+
+
+_STEPS = {"lotSz": "0.01", "tickSz": "0.1", "minSz": "0.01", "state": "live"}
+
+
+def _spot_listing(base: str) -> dict[str, str]:
+    ids = {"instType": "SPOT", "instId": f"{base}-USDT", "baseCcy": base, "quoteCcy": "USDT"}
+    return ids | _STEPS
+
+
+def _swap_listing(base: str, contract_size: str) -> dict[str, str]:
+    ids = {"instType": "SWAP", "instId": f"{base}-USDT-SWAP", "uly": f"{base}-USDT"}
+    contract = {"ctVal": contract_size, "ctMult": "1", "ctValCcy": base, "settleCcy": "USDT"}
+    return ids | contract | _STEPS
 
 
 def as_gateway(gateway: CcxtGateway) -> Gateway:

@@ -302,8 +302,10 @@ def test_anything_at_all_that_goes_wrong_inside_is_an_exchange_error(world: Pape
 
     world.gateway._client.privateGetAccountPositions = explode
 
-    with pytest.raises(ExchangeError, match="okx fetch_positions: MemoryError: inside"):
+    with pytest.raises(ExchangeError, match="okx fetch_positions: MemoryError: inside") as caught:
         world.gateway.fetch_positions()
+
+    assert caught.value.__context__ is None
 
 
 def test_an_exchange_that_is_down_is_not_asked_three_times_for_every_part(

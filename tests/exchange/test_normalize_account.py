@@ -74,6 +74,10 @@ def test_a_row_of_size_zero_is_no_position(size: str) -> None:
     assert positions(position_row(pos=size)) == ()
 
 
+def test_a_row_of_size_zero_says_nothing_about_the_position_mode() -> None:
+    assert positions(position_row(pos="0", posSide="long")) == ()
+
+
 def test_a_position_without_a_size_is_an_error_and_not_flat() -> None:
     with pytest.raises(UnreadableAnswer, match="pos is missing"):
         positions(position_row(pos=""))

@@ -194,6 +194,12 @@ def test_a_probe_asks_from_the_start_to_the_oldest_row() -> None:
     assert listed.asked == [(START - 1, END + 1, None), (START - 1, 11, None)]
 
 
+def test_a_row_beside_the_window_does_not_make_a_cut_answer_whole() -> None:
+    listed = FakeList([0, END + 1], spoil=lambda number, rows: rows[:1] if number == 1 else rows)
+
+    assert set().union(*map(ids, walk(listed))) == {0}
+
+
 def test_an_empty_answer_is_asked_for_twice() -> None:
     once = FakeList([10], spoil=lambda number, rows: [] if number == 1 else rows)
     never = FakeList([])

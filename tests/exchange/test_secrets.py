@@ -42,7 +42,7 @@ def echo(stub: StubExchange, *, status: int, as_json: bool) -> list[str]:
         assert isinstance(headers, dict)
         signatures.append(headers.get("OK-ACCESS-SIGN", ""))
         url = f"https://www.okx.com{stub.asked[-1]}&sign={signatures[-1]}"
-        said = f"you sent {headers} with secret {STUB_CREDENTIALS.secret} to {url}"
+        said = f"{signatures[-1]} you sent {headers} with {STUB_CREDENTIALS.secret} to {url}"
         body = json.dumps({"code": "50999", "data": [], "msg": said}) if as_json else said
         return status, body, {}
 

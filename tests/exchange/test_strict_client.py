@@ -194,8 +194,9 @@ def test_nothing_but_get_is_ever_sent(stub: StubExchange) -> None:
 
 def test_a_position_of_another_symbol_is_not_answered_for_one(stub: StubExchange) -> None:
     gateway = stub.connect()
-    stub.rows("/account/positions", position_row())
+    stub.rows("/account/positions", position_row(), position_row(instId="ETH-USDT-SWAP"))
 
     assert [held.symbol for held in gateway.fetch_positions(SWAP)] == [SWAP]
+    assert len(gateway.fetch_positions()) == 2
     with pytest.raises(Unsupported, match="held as a balance"):
         gateway.fetch_positions("BTC/USDT")

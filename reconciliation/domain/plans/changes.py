@@ -5,7 +5,7 @@ when a premise no longer holds, none of it; the next cycle then decides anew.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -24,11 +24,15 @@ from reconciliation.enums import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Premises:
-    """What a decision relied on: versions of trades and orders, allocated quantity of fills."""
+    """What a decision relied on.
+
+    Versions of trades and orders, allocated quantities of fills, quantities of positions.
+    """
 
     trades: Mapping[int, int]
     orders: Mapping[int, int]
     fills: Mapping[int, Decimal]
+    positions: Mapping[int, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,15 @@ class ReviewDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PositionDraft:
+    """A position row that is made to say what its slices add up to."""
+
+    id: int
+    quantity: Decimal
+    entry_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """Rows to write for one trade (or one order without a trade), and the events that say so.
 
@@ -117,6 +130,7 @@ class Change:
     trade: TradeState | None = None
     orders: tuple[OrderState, ...] = ()
     legs: tuple[LegDraft, ...] = ()
+    positions: tuple[PositionDraft, ...] = ()
     reviews: tuple[ReviewDraft, ...] = ()
     history: tuple[HistoryDraft, ...] = ()
     allocations: tuple[AllocationDraft, ...] = ()

@@ -59,6 +59,7 @@ def parse_drill(root: Node) -> Drill:
         accounts=names.accounts,
         profiles=names.profiles,
         instruments=names.instruments,
+        trade_codes=names.trade_codes,
         database=DatabaseChange() if database is None else read_database(database, names),
         exchange=() if exchange is None else read_exchange(exchange, names),
         steps=() if steps is None else read_steps(steps, names),

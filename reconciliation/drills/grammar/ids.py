@@ -2,7 +2,7 @@
 
 import re
 
-from reconciliation.domain.keys import MAX_SEQUENCE, client_order_id
+from reconciliation.domain.keys import MAX_SEQUENCE, client_order_id, trade_code
 from reconciliation.drills import values
 from reconciliation.drills.grammar.names import Names
 from reconciliation.drills.source import Node
@@ -23,9 +23,11 @@ def read_client_order_id(node: Node, names: Names, *, account: str, sub_tag: str
     match = _AUTO.fullmatch(text)
     if match is None or match["purpose"] not in Purpose.values:
         raise node.error(f"client_order_id {text!r} is not {_FORM}")
+    owner = _sub_tag_of(node, names, match["trade"], account, sub_tag)
+    names.trade_codes[trade_code(owner, match["trade"])] = match["trade"]
     return deterministic_id(
         node,
-        sub_tag=_sub_tag_of(node, names, match["trade"], account, sub_tag),
+        sub_tag=owner,
         trade_id=match["trade"],
         purpose=Purpose(match["purpose"]),
         sequence=int(match["sequence"] or 1),

@@ -20,6 +20,7 @@ class Names:
 
     `trade_profiles` looks ahead: it holds the profile of every trade that any section of the file
     names, because the exchange can know an order of a trade before the trading system writes it.
+    `trade_codes` holds the name of every trade that a client order id speaks of, by its code.
     """
 
     start: datetime
@@ -29,6 +30,7 @@ class Names:
     trade_profiles: Mapping[str, str]
     trades: dict[str, DeliveredTrade] = field(default_factory=dict)
     orders: dict[str, DeliveredOrder] = field(default_factory=dict)
+    trade_codes: dict[str, str] = field(default_factory=dict)
     adopted_trades: set[str] = field(default_factory=set)
 
     def account(self, node: Node) -> str:

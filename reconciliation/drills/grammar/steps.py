@@ -37,10 +37,9 @@ from reconciliation.drills.words import (
     FaultEndpoint,
     FaultKind,
     PauseSource,
-    Queue,
     TamperTable,
 )
-from reconciliation.enums import CycleStep
+from reconciliation.enums import CycleStep, ReviewQueue
 
 RUNS = ("reconcile", "heartbeat")
 # What may happen in two threads at once: runs, and the decisions that people make meanwhile.
@@ -194,7 +193,7 @@ def _review(name: str, line: int, node: Node, names: Names) -> Step:
         required=("queue", "by"),
         optional=("trade", "fill", "reason", "comment", "quantity", "price"),
     )
-    queue = values.word(fields["queue"], "queue", Queue)
+    queue = values.word(fields["queue"], "queue", ReviewQueue)
     return ReviewStep(
         name=name,
         line=line,
@@ -208,14 +207,16 @@ def _review(name: str, line: int, node: Node, names: Names) -> Step:
 
 def _refresh(name: str, line: int, node: Node, names: Names) -> Step:
     fields = node.fields(name, required=("queue",), optional=("trade", "fill"))
-    queue = values.word(fields["queue"], "queue", Queue)
+    queue = values.word(fields["queue"], "queue", ReviewQueue)
     item = _item(fields, queue, name, node, names)
     return RefreshStep(name=name, line=line, queue=queue, **item)
 
 
-def _item(fields: Fields, queue: Queue, name: str, node: Node, names: Names) -> dict[str, Any]:
+def _item(
+    fields: Fields, queue: ReviewQueue, name: str, node: Node, names: Names
+) -> dict[str, Any]:
     """Return what names an item: the trade in quarantine, or the fill that waits."""
-    needed = "trade" if queue is Queue.QUARANTINE else "fill"
+    needed = "trade" if queue is ReviewQueue.QUARANTINE else "fill"
     if fields.get(needed) is None:
         raise node.error(f"{name} of the queue {queue.value} needs the key {needed!r}")
     trade = fields.get("trade")

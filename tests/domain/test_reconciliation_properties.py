@@ -1,0 +1,203 @@
+"""What holds for every world: nothing is invented, lost, done twice, or decided on the unknown."""
+
+from collections import Counter
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from reconciliation.domain.amounts import ZERO, total
+from reconciliation.domain.books import Books
+from reconciliation.domain.order_rules import OrderRule
+from reconciliation.domain.plans.changes import Change
+from reconciliation.domain.transitions import order_may_become, trade_may_become
+from reconciliation.domain.types import OpenOrders
+from reconciliation.enums import HistoryKind, OrderStatus, TradeStatus
+from tests.domain.builders import NOT_READ, applied, judge, plan, writes
+from tests.domain.worlds import World, agreeing_worlds, reordered, worlds
+
+generated = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+retries = st.sampled_from([1, 5])
+
+
+def planned(world: World, retries: int = 5) -> tuple[Change, ...]:
+    return plan(world.books, world.seen, world.look_ups, retries=retries)
+
+
+def after_a_cycle(world: World, retries: int = 5) -> Books:
+    return applied(world.books, planned(world, retries))
+
+
+@generated
+@given(agreeing_worlds())
+def test_two_sides_that_say_the_same_make_no_mismatch_and_no_change(world):
+    assert planned(world) == ()
+
+
+@generated
+@given(worlds(), retries, st.randoms(use_true_random=False))
+def test_the_order_and_repetition_of_what_was_read_do_not_matter(world, retries, random):
+    mixed = reordered(world, random)
+    assert planned(mixed, retries) == planned(world, retries)
+    assert judge(mixed.books, mixed.seen, mixed.look_ups) == judge(
+        world.books, world.seen, world.look_ups
+    )
+
+
+@generated
+@given(worlds(), retries)
+def test_a_second_cycle_on_the_same_answers_writes_nothing(world, retries):
+    after = after_a_cycle(world, retries)
+    again = plan(after, world.seen, world.look_ups, retries=retries)
+    assert [change for change in again if writes(change)] == []
+    assert [each for change in again for each in change.mismatches if each.resolution] == []
+
+
+@generated
+@given(worlds(), retries)
+def test_no_fill_is_consumed_beyond_its_quantity(world, retries):
+    for kept in after_a_cycle(world, retries).fills:
+        assert ZERO <= kept.allocated <= kept.fill.quantity
+
+
+@generated
+@given(worlds(), retries)
+def test_nothing_that_was_consumed_is_given_back(world, retries):
+    for before, after in zip(
+        world.books.fills, after_a_cycle(world, retries).fills, strict=True
+    ):
+        assert after.allocated >= before.allocated
+
+
+@generated
+@given(worlds(), retries)
+def test_filled_and_entered_quantities_only_grow_and_exits_never_exceed_entries(world, retries):
+    after = after_a_cycle(world, retries)
+    for key, order in world.books.orders.items():
+        assert after.orders[key].filled_quantity >= order.filled_quantity
+    for key, trade in world.books.trades.items():
+        assert after.trades[key].entry_quantity >= trade.entry_quantity
+        assert after.trades[key].exit_quantity >= trade.exit_quantity
+        assert after.trades[key].exit_quantity <= after.trades[key].entry_quantity
+
+
+@generated
+@given(worlds(), retries)
+def test_every_change_is_one_that_the_database_takes(world, retries):
+    after = after_a_cycle(world, retries)
+    for key, order in world.books.orders.items():
+        now = after.orders[key]
+        assert order_may_become(order.status, now.status)
+        assert now.status != OrderStatus.FILLED or now.filled_quantity > 0
+    for key, trade in world.books.trades.items():
+        now = after.trades[key]
+        assert trade_may_become(trade.status, now.status)
+        if now.status == TradeStatus.CLOSED:
+            assert now.open_quantity == 0 < now.entry_quantity
+        if now.status in (TradeStatus.PENDING, TradeStatus.CANCELED):
+            assert now.entry_quantity == 0
+        if now.status in (TradeStatus.OPEN, TradeStatus.QUARANTINED):
+            assert now.open_quantity > 0
+
+
+@generated
+@given(worlds(), retries)
+def test_a_trades_quantities_are_what_its_new_rows_add_up_to(world, retries):
+    changes = planned(world, retries)
+    after = applied(world.books, changes)
+    for key, before in world.books.trades.items():
+        rows = [row for change in changes for row in change.history if row.trade_id == key]
+        entered = total(row.quantity for row in rows if row.kind == HistoryKind.ENTRY)
+        exited = total(row.quantity for row in rows if row.kind == HistoryKind.EXIT)
+        assert after.trades[key].entry_quantity == before.entry_quantity + entered
+        assert after.trades[key].exit_quantity == before.exit_quantity + exited
+
+
+@generated
+@given(worlds(), retries)
+def test_rows_have_keys_of_their_own_and_positive_quantities(world, retries):
+    changes = planned(world, retries)
+    rows = [row for change in changes for row in change.history]
+    assert all(row.quantity > 0 for row in rows)
+    assert not [key for key, times in Counter(row.key for row in rows).items() if times > 1]
+    parts = [part for change in changes for part in change.allocations]
+    assert all(part.quantity > 0 for part in parts)
+    pairs = Counter((part.fill_id, part.history_id or part.history_key) for part in parts)
+    assert set(pairs.values()) <= {1}
+
+
+@generated
+@given(worlds(), retries)
+def test_every_correction_is_recorded_in_an_event(world, retries):
+    for change in planned(world, retries):
+        corrected = (change.trade, change.orders, change.history, change.allocations)
+        repaired = [each for each in change.mismatches if each.resolution is not None]
+        if any(corrected) or repaired:
+            assert change.events
+        else:
+            assert change.events == ()
+
+
+@generated
+@given(worlds(), retries)
+def test_an_active_order_of_a_class_that_was_not_read_is_never_written(world, retries):
+    unread = {
+        name for name, part in world.seen.open_orders.items() if not isinstance(part, OpenOrders)
+    }
+    unknown = {
+        order.id
+        for order in world.books.orders.values()
+        if order.is_active and order.order_class in unread
+    }
+    changes = planned(world, retries)
+    assert not unknown & {order.id for change in changes for order in change.orders}
+    assert not unknown & {each.order_id for change in changes for each in change.mismatches}
+
+
+@generated
+@given(worlds())
+def test_when_nothing_was_read_no_active_order_is_written(world):
+    nothing = World(
+        books=world.books, seen=_nothing_read(world), look_ups=world.look_ups
+    )
+    after = after_a_cycle(nothing)
+    for key, order in world.books.orders.items():
+        if order.is_active:
+            assert after.orders[key] == order
+
+
+@generated
+@given(worlds(), retries)
+def test_an_order_without_an_answer_of_any_kind_stays_active(world, retries):
+    assume(not world.look_ups)
+    after = after_a_cycle(world, retries)
+    for key, order in world.books.orders.items():
+        if order.is_active and after.orders[key].status != OrderStatus.FILLED:
+            assert after.orders[key].is_active
+
+
+def _nothing_read(world: World):
+    return type(world.seen)(
+        as_of=world.seen.as_of,
+        open_orders=dict.fromkeys(world.seen.open_orders, NOT_READ),
+        fills=dict.fromkeys(world.seen.fills, NOT_READ),
+    )
+
+
+def test_the_worlds_reach_every_kind_of_change():
+    # A generator that never makes a difference would prove nothing.
+    found: Counter[str] = Counter()
+
+    @settings(max_examples=300, deadline=None, derandomize=True, database=None)
+    @given(worlds(), retries)
+    def look(world: World, retries: int) -> None:
+        for change in planned(world, retries):
+            found.update(event.action for event in change.events)
+            found.update(f"row {row.source}" for row in change.history)
+            found.update(each.exchange_side["rule"] for each in change.mismatches)
+
+    look()
+    rules = {rule.name for rule in OrderRule if rule.row.mismatch is not None}
+    actions = {"trade.entry_filled", "trade.exit_filled", "trade.fills_linked"}
+    assert rules | actions | {"order.updated", "order.canceled", "row RECONCILED"} <= found.keys()
