@@ -26,7 +26,7 @@ from reconciliation.handlers.leases import Lease, LockLost, holding, take_lease
 from reconciliation.handlers.runs import RunRecord, claim_run, finish_run
 from reconciliation.models import ExchangeAccount, Profile, Run
 from reconciliation.selectors.books import load_books
-from reconciliation.selectors.coverage import MARGIN, load_proven_intervals
+from reconciliation.selectors.coverage import load_proven_intervals
 
 NETWORK_BUDGET_SECONDS = 30.0
 ACTOR = system_actor("reconcile")
@@ -239,7 +239,7 @@ class _Cycle:
                 for order in books.orders.values()
                 if fills_read
                 and all(
-                    covers((order.created_at - MARGIN, window_end), known)
+                    covers((order.created_at, window_end), known)
                     for known in proven.values()
                 )
             ),

@@ -105,3 +105,8 @@ OPENING = (FILL_MISSED, PART_MISSED, PART_MISSED_THEN_CANCELED, ACKNOWLEDGEMENT_
 def choose_plan(random: Random, plans: Sequence[Plan] = PLANS) -> Plan:
     """Return one of the plans, by their weights."""
     return random.choices(plans, weights=[plan.weight for plan in plans])[0]
+
+
+def make_random(name: str) -> Random:
+    """Return the dice of that name: the same name, the same throws."""
+    return Random(name)  # noqa: S311  (a simulation, no secret)

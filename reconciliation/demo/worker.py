@@ -4,7 +4,6 @@ import sys
 import urllib.error
 import urllib.request
 from http import HTTPStatus
-from random import Random
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -16,6 +15,7 @@ from reconciliation.cycles.ports import Ports
 from reconciliation.demo import world
 from reconciliation.demo.loop import Loop, Refusals
 from reconciliation.demo.market import Prices
+from reconciliation.demo.plans import make_random
 from reconciliation.demo.ports import HOST
 from reconciliation.demo.report import some
 from reconciliation.demo.stopping import Stop, end_with_parent, stop_on_signals
@@ -64,7 +64,7 @@ def _trade_and_reconcile(
     )
     loop = Loop(
         ports=Ports(conf=conf, clock=clock, gateways=gateways),
-        prices=Prices(exchange.accounts[world.ACCOUNT], Random(f"{seed}:prices")),  # noqa: S311
+        prices=Prices(exchange.accounts[world.ACCOUNT], make_random(f"{seed}:prices")),
         bots=bots,
         refusals=refusals,
         interval=interval,

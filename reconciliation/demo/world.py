@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from random import Random
 
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
@@ -12,7 +11,7 @@ from reconciliation.clock import Clock
 from reconciliation.conf import Conf
 from reconciliation.demo.bots import Bot, BotSpec
 from reconciliation.demo.market import BTC, ETH, START_PRICES
-from reconciliation.demo.plans import OPENING
+from reconciliation.demo.plans import OPENING, make_random
 from reconciliation.demo.resume import restore_exchange, unattended_trades
 from reconciliation.domain.audit import Actor, system_actor
 from reconciliation.domain.deliveries import Delivery
@@ -134,7 +133,7 @@ def make_bots(
             spec=spec,
             exchange=exchange.accounts[ACCOUNT],
             deliver=hand_in,
-            random=Random(f"{seed}:{spec.profile}"),  # noqa: S311  (a simulation)
+            random=make_random(f"{seed}:{spec.profile}"),
             patience=patience,
             trades_before=Trade.objects.filter(profile__name=spec.profile).count(),
             opening=OPENING[number :: len(SPECS)],

@@ -71,10 +71,15 @@ class TradeDesk:
         known = account.filter(trade_id__in=text_list(ids))
         self.by_trade_id = {row.trade_id: row for row in known}
         # Trades that were opened for adopted orders, before anybody said what they are called.
-        self._adopted = {
+        adopted = {
             (row.profile_id, row.code): row
             for row in account.filter(trade_id__startswith=ADOPTED_TRADE_PREFIX)
         }
+        for trade_id in ids if adopted else ():
+            for profile in desk.profiles.values():
+                row = adopted.get((profile.pk, trade_code(profile.sub_tag, trade_id)))
+                if row is not None:
+                    self.by_trade_id.setdefault(trade_id, row)
         self.new: list[Trade] = []
         self.changed: dict[int, Trade] = {}
         self._taken: list[tuple[Trade, Profile]] = []
@@ -89,14 +94,13 @@ class TradeDesk:
     def judge(self, row: DeliveredTrade) -> DeliveryOutcome:
         """Take a trade row: create it, or check that it is the one that is known."""
         profile = self.desk.profile(row.profile)
-        code = trade_code(profile.sub_tag, row.trade_id)
-        trade = self.by_trade_id.get(row.trade_id) or self._adopted.pop((profile.pk, code), None)
+        trade = self.by_trade_id.get(row.trade_id)
         if trade is None:
             trade = Trade(
                 account=self.desk.account,
                 profile=profile,
                 trade_id=row.trade_id,
-                code=code,
+                code=trade_code(profile.sub_tag, row.trade_id),
                 symbol=row.symbol,
                 direction=row.direction,
                 sub_tag=row.sub_tag,
@@ -121,7 +125,6 @@ class TradeDesk:
         if (trade.trade_id, trade.delivered_status) == (row.trade_id, row.status):
             return DeliveryOutcome.UNCHANGED
         trade.trade_id = row.trade_id
-        self.by_trade_id[row.trade_id] = trade
         trade.delivered_status = row.status
         if row.status == TradeStatus.CANCELED and trade.status == TradeStatus.PENDING:
             trade.status = TradeStatus.CANCELED

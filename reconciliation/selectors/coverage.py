@@ -11,7 +11,9 @@ from reconciliation.models import FillCoverage, Order, Trade
 # Exchanges stamp a fill some time before they list it; what is read once is read again for as
 # long as a late fill may take to appear.
 OVERLAP = timedelta(minutes=10)
-MARGIN = timedelta(minutes=10)
+# A fill that is just too old for a slice is evidence all the same: a person is shown it as stale,
+# which needs that it was read. It costs one page more on a first reading.
+MARGIN = timedelta(days=1)
 
 
 def load_known_intervals(account_id: int, instrument_type: InstrumentType) -> list[Interval]:
@@ -31,7 +33,7 @@ def load_proven_intervals(account_id: int, instrument_type: InstrumentType) -> l
 def load_window_start(account_id: int, *, as_of: datetime, stale_grace: timedelta) -> datetime:
     """Return from when on an account's fills matter: its oldest open slice or active order.
 
-    Less the stale grace and a margin; with neither, the overlap before now.
+    Less the stale grace and a margin; with nothing open or active, that much before now.
     """
     oldest: list[datetime | None] = [
         Trade.objects.filter(account_id=account_id).live().aggregate(at=Min("opened_at"))["at"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -19,6 +20,7 @@ from reconciliation.demo.plans import (
     PLANS,
     Plan,
     choose_plan,
+    make_random,
 )
 from reconciliation.demo.world import SPECS
 from reconciliation.domain.amounts import ZERO
@@ -48,7 +50,7 @@ class Trading:
             spec=SPECS[0],
             exchange=self.paper,
             deliver=self.deliveries.append,
-            random=Random(seed),
+            random=make_random(str(seed)),
             patience=PATIENCE,
             choose=choose,
         )
@@ -155,7 +157,7 @@ def test_an_exit_never_exceeds_what_is_held_and_names_its_order_after_the_last()
     for rows in exits.values():
         parsed = [parse_client_order_id(row.client_order_id) for row in rows]
         assert [each and each.sequence for each in parsed] == list(range(1, len(rows) + 1))
-        for earlier, later in zip(rows, rows[1:], strict=False):
+        for earlier, later in pairwise(rows):
             assert later.quantity == earlier.quantity - earlier.filled_quantity
 
 
@@ -167,7 +169,7 @@ def test_an_order_of_the_smallest_step_is_filled_at_once() -> None:
         exchange=paper,
         exchange_order_id=order.exchange_order_id,
         plan=PART_FILLED_THEN_CANCELED,
-        random=Random(1),
+        random=make_random("1"),
         patience=0,
     )
     for _ in range(20):
@@ -200,7 +202,7 @@ def test_the_same_seed_does_the_same_and_another_does_not() -> None:
 
 def test_prices_wander_about_their_start_in_whole_ticks() -> None:
     paper = PaperAccount("main")
-    prices = Prices(paper, Random(1))
+    prices = Prices(paper, make_random("1"))
     seen = {BTC: set(), ETH: set()}
     for _ in range(500):
         prices.tick()

@@ -75,9 +75,13 @@ def test_the_database_is_the_folders_whatever_its_name(tmp_path: Path, name: str
 
 
 def test_a_folder_is_for_one_demo_at_a_time_and_says_whose_it_is(folder: DemoFolder) -> None:
-    with folder.locked(), pytest.raises(FolderInUse, match=str(os.getpid())):
-        with DemoFolder(folder.path).locked():
-            pass
+    other = DemoFolder(folder.path)
+    with (
+        folder.locked(),
+        pytest.raises(FolderInUse, match=str(os.getpid())),
+        other.locked(),
+    ):
+        pytest.fail("two demos have one folder")
     with DemoFolder(folder.path).locked():
         assert folder.path.is_dir()
 

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from random import Random
 
 import pytest
 from django.conf import settings
@@ -15,6 +14,7 @@ from reconciliation.cycles.ports import Ports
 from reconciliation.demo import world
 from reconciliation.demo.loop import Loop, Refusals
 from reconciliation.demo.market import Prices
+from reconciliation.demo.plans import make_random
 from reconciliation.domain.audit import verify
 from reconciliation.enums import (
     Direction,
@@ -46,7 +46,7 @@ class Demo:
         self.gateways = AccountGateways(clock=clock, environ=world.exchange_environ(exchange))
         self.loop = Loop(
             ports=Ports(conf=conf, clock=clock, gateways=self.gateways),
-            prices=Prices(self.paper, Random(1)),
+            prices=Prices(self.paper, make_random("1")),
             bots=world.make_bots(
                 exchange,
                 seed=1,

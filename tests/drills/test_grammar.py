@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconciliation.domain.keys import client_order_id
+from reconciliation.domain.keys import client_order_id, trade_code
 from reconciliation.drills.errors import DrillError
 from reconciliation.drills.grammar import steps
 from reconciliation.drills.grammar.expectations import EXPECTATIONS as EXPECTATION_READERS
@@ -170,6 +170,18 @@ def test_a_trade_that_no_section_knows_is_the_tags_or_the_only_profiles() -> Non
     assert exchange_id("auto:T9:ENTRY:1", head=only_alpha) == own_id("T9")
     with pytest.raises(DrillError, match="has 2 profiles"):
         exchange_id("auto:T9:ENTRY:1", rest=", tag: stranger")
+
+
+def test_the_drills_name_of_a_trade_is_known_by_the_code_in_its_orders_ids() -> None:
+    text = """\
+exchange:
+  main:
+    fills:
+      - {fill_id: "1", symbol: "BTC/USDT:USDT", side: buy, quantity: "1", price: "1", at: 0s,
+         tag: alpha01, client_order_id: "auto:T9:ENTRY:1"}
+"""
+
+    assert parse(text).trade_codes == {trade_code("alpha01", "T9"): "T9"}
 
 
 def test_a_trade_that_a_later_step_writes_names_ids_from_the_start() -> None:

@@ -1,0 +1,190 @@
+"""`demo` as its user starts it: one command, a console to look at, drift that is repaired."""
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.cookiejar import CookieJar
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from reconciliation.demo import folder as folders
+from reconciliation.demo import ports
+from reconciliation.demo.folder import DemoFolder
+
+SECONDS = 45.0
+
+
+class RunningDemo:
+    """A demo in its own process; what it says is read as it comes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.said = ""
+        options = ["--port", "0", "--interval", "1", "--folder", str(folder)]
+        self.process = subprocess.Popen(  # noqa: S603  (our own command)
+            [sys.executable, "manage.py", "demo", *options],
+            cwd=settings.BASE_DIR,
+            # As in a fresh clone: no settings whatever.
+            env={"PATH": os.environ["PATH"], "ENV_FILE": os.devnull},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        deadline = time.monotonic() + SECONDS
+        while (found := re.search(pattern, self.said)) is None:
+            assert time.monotonic() < deadline, f"no {pattern!r} in:\n{self.said}"
+            assert self.process.poll() is None, f"it ended:\n{self.said}"
+            time.sleep(0.02)
+        return found
+
+    def children(self) -> set[int]:
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return {int(pid) for pid in listed.split()}
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        status = self.process.wait(15)
+        self._reader.join(5)
+        return status
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], RunningDemo]]:
+    running: list[RunningDemo] = []
+
+    def start_demo() -> RunningDemo:
+        running.append(RunningDemo(tmp_path / "demo"))
+        return running[-1]
+
+    yield start_demo
+    for demo in running:
+        if demo.process.poll() is None:
+            demo.end(signal.SIGTERM)
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process runs; one that ended and was not collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be"
+        time.sleep(0.02)
+
+
+def repaired(folder: Path) -> int:
+    with sqlite3.connect(f"file:{folder / 'demo.sqlite3'}?mode=ro", uri=True) as database:
+        query = "SELECT count(*) FROM reconciliation_mismatch WHERE status = 'RESOLVED'"
+        return int(database.execute(query).fetchone()[0])
+
+
+def log_in(url: str, password: str) -> str:
+    """Log in at the console and return the page of mismatches."""
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    login = browser.open(f"{url}login/?next=/admin/reconciliation/mismatch/", timeout=10)
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', login.read().decode())
+    assert token is not None
+    form = {"csrfmiddlewaretoken": token[1], "username": "demo", "password": password}
+    form["next"] = "/admin/reconciliation/mismatch/"
+    return browser.open(login.url, urlencode(form).encode(), timeout=10).read().decode()
+
+
+def test_one_command_shows_drift_that_is_found_and_repaired(
+    start: Callable[[], RunningDemo],
+) -> None:
+    demo = start()
+    url = demo.wait_for(r"Open +(\S+)\n")[1]
+    password = demo.wait_for(r"Password +(\S+)")[1]
+    children = demo.children()
+    assert len(children) == 2
+
+    demo.wait_for(r"cycle \d+: \d+ mismatch(es)? found and repaired: .*audit chain intact")
+
+    assert repaired(demo.folder) > 0
+    assert "MISSING_FROM_EXCHANGE" in log_in(url, password) or "gone" in log_in(url, password)
+    with pytest.raises(CommandError, match=f"process {demo.process.pid}.*--folder"):
+        call_command("demo", folder=demo.folder)
+
+    assert demo.end(signal.SIGTERM) == 0
+    assert "Stopped after" in demo.said
+    assert not any(is_alive(pid) for pid in children)
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.build_opener().open(url, timeout=5)
+
+
+def test_nothing_survives_a_killed_demo_and_the_next_one_goes_on(
+    start: Callable[[], RunningDemo],
+) -> None:
+    demo = start()
+    demo.wait_for(r"cycle 1: ")
+    children = demo.children()
+
+    demo.end(signal.SIGKILL)
+    wait_until(lambda: not any(is_alive(pid) for pid in children))
+
+    again = start()
+    again.wait_for(r"cycle 1: ")
+    (worker,) = (pid for pid in again.children() if "worker" in command_line(pid))
+
+    os.kill(worker, signal.SIGKILL)
+
+    assert again.process.wait(15) == 1
+    wait_until(lambda: "the worker ended unexpectedly (signal 9)" in again.said)
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def test_a_port_in_use_is_said_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "_PATIENCE_SECONDS", 0)
+    with socket.create_server((ports.HOST, 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(CommandError, match=rf"port {port} is in use.*--port {port + 1}"):
+            call_command("demo", port=port, folder=tmp_path)
+
+
+def test_a_demo_that_runs_already_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "_PATIENCE_SECONDS", 0)
+    with (
+        DemoFolder(tmp_path).locked(),
+        pytest.raises(CommandError, match=f"kill {os.getpid()}.*--port 8001 --folder"),
+    ):
+        call_command("demo", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--port", "65536"], ["--port", "x"], ["--interval", "0"], ["--seed", "a"]]
+)
+def test_a_number_that_makes_no_sense_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(CommandError, match=arguments[0]):
+        call_command("demo", *arguments)
