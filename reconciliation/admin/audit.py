@@ -61,11 +61,11 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     }
     ordering = ("-sequence",)
     search_by = (
-        by_text("action"),
+        by_text("action", shaped=r"[a-z_]+(\.[a-z_]+)+"),
         by_number("sequence"),
         by_number("run_id"),
         by_uuid("event_id"),
-        by_text("hash"),
+        by_text("hash", shaped=r"[0-9a-f]{64}"),
     )
     search_help_text = (
         "A whole action (trade.synthetic_exit), event id or hash, or the number of an event or run."

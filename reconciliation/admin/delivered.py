@@ -53,8 +53,8 @@ def compare(
         yield Notice(
             level="warning",
             sentence=(
-                f"A correction is owed to the trading system: {', '.join(differing)} differs from "
-                "what it delivered last."
+                f"A correction is owed to the trading system: of {' and '.join(differing)} it "
+                "delivered something else."
             ),
         )
     yield Table(

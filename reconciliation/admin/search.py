@@ -19,9 +19,13 @@ _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _MATCHES_FOLLOWED = 1_000
 
 
-def by_text(field: str) -> Lookup:
-    """Look a text column up as it stands: upper and lower case are different ids."""
-    return lambda term: Q(**{field: term})
+def by_text(field: str, *, shaped: str = "") -> Lookup:
+    """Look a text column up as it stands: upper and lower case are different ids.
+
+    `shaped` is what its texts look like, so that a term that cannot be one is not looked up.
+    """
+    shape = re.compile(shaped or r".*", re.ASCII | re.DOTALL)
+    return lambda term: Q(**{field: term}) if shape.fullmatch(term) else None
 
 
 def by_account_and_text(field: str) -> Lookup:

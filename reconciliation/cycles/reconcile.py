@@ -238,10 +238,7 @@ class _Cycle:
                 order.id
                 for order in books.orders.values()
                 if fills_read
-                and all(
-                    covers((order.created_at, window_end), known)
-                    for known in proven.values()
-                )
+                and all(covers((order.created_at, window_end), known) for known in proven.values())
             ),
         )
 

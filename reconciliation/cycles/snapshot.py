@@ -7,8 +7,8 @@ from reconciliation.cycles.ports import Ports
 from reconciliation.domain.intervals import gaps
 from reconciliation.domain.types import AccountSnapshot, ExchangePosition, OpenOrders, Unread
 from reconciliation.enums import InstrumentType, OrderClass
-from reconciliation.exchange.gateway import ExchangeError, Gateway
-from reconciliation.handlers.fills import ContradictoryPage, keep_fill_page
+from reconciliation.exchange.gateway import ExchangeError, Gateway, HistoryUnobtainable
+from reconciliation.handlers.fills import ContradictoryPage, keep_fill_page, mark_unobtainable
 from reconciliation.models import ExchangeAccount
 from reconciliation.selectors.coverage import (
     OVERLAP,
@@ -65,10 +65,20 @@ def _read_fills(
     """Read the newest fills down to what is known, less the overlap; then the gaps, if any."""
 
     def read(start: datetime, end: datetime, *, until: datetime) -> None:
-        for page in gateway.fetch_fill_pages(instrument_type, start=start, end=end):
-            keep_fill_page(account_id=account.pk, page=page, run_id=run_id, now=ports.clock.now())
-            if page.start <= until:
-                return
+        try:
+            for page in gateway.fetch_fill_pages(instrument_type, start=start, end=end):
+                keep_fill_page(
+                    account_id=account.pk, page=page, run_id=run_id, now=ports.clock.now()
+                )
+                if page.start <= until:
+                    return
+        except HistoryUnobtainable as error:
+            # All that is kept was read; asking again would not bring the rest back.
+            mark_unobtainable(
+                account_id=account.pk,
+                instrument_type=instrument_type,
+                interval=(start, min(error.before, end)),
+            )
 
     start = load_window_start(
         account.pk, as_of=as_of, stale_grace=ports.conf.fill_after_trade_grace

@@ -6,7 +6,15 @@ after the point, and so does this module.
 """
 
 from collections.abc import Iterable
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from decimal import (
+    Context,
+    Decimal,
+    DefaultContext,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    getcontext,
+)
 
 ZERO = Decimal(0)
 FRACTION_DIGITS = 18
@@ -18,6 +26,11 @@ LIMIT = Decimal(1).scaleb(INTEGER_DIGITS)
 # traps turn a silently lost digit into an error.
 _EXACT = Context(prec=80, traps=[Inexact, InvalidOperation, Overflow])
 _WIDE = Context(prec=80, traps=[InvalidOperation, Overflow])
+
+# A plain `a - b` rounds to the ambient context, 28 digits where nobody says otherwise: fewer than a
+# column holds. This makes + and − exact wherever amounts are used, in this thread and new ones.
+DefaultContext.prec = _WIDE.prec
+getcontext().prec = _WIDE.prec
 
 
 class InexactAmount(ValueError):
@@ -38,10 +51,10 @@ def parse_amount(value: object) -> Decimal:
         raise InexactAmount(f"{value!r} is not a number") from None
     if not amount.is_finite():
         raise InexactAmount(f"{value!r} is not a finite number")
-    if abs(amount) >= LIMIT:
+    if amount.copy_abs() >= LIMIT:
         raise InexactAmount(f"{value!r} has more than {INTEGER_DIGITS} digits before the point")
     try:
-        return amount.quantize(QUANTUM, context=_EXACT).normalize(_EXACT) + ZERO
+        return _EXACT.add(amount.quantize(QUANTUM, context=_EXACT).normalize(_EXACT), ZERO)
     except Inexact:
         raise InexactAmount(
             f"{value!r} has more than {FRACTION_DIGITS} digits after the point"
@@ -71,7 +84,7 @@ def product(left: Decimal, right: Decimal) -> Decimal:
 
 def round_to_column(amount: Decimal) -> Decimal:
     """Round to the 18 digits of a column; for results of division, never for what was read."""
-    return amount.quantize(QUANTUM, context=_WIDE).normalize(_WIDE) + ZERO
+    return _WIDE.add(amount.quantize(QUANTUM, context=_WIDE).normalize(_WIDE), ZERO)
 
 
 def ratio(numerator: Decimal, denominator: Decimal) -> Decimal:

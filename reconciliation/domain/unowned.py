@@ -89,7 +89,11 @@ def diff_unowned(
         if not is_recent(moments, as_of=snapshot.as_of, grace=grace):
             findings.append(_judge_open(shown, fills, owners))
     for key, look_up in look_ups.items():
-        if isinstance(look_up, OrderFound) and look_up.order.status not in ACTIVE_ORDER_STATUSES:
+        if (
+            isinstance(look_up, OrderFound)
+            and look_up.order.status not in ACTIVE_ORDER_STATUSES
+            and not _is_known(look_up.order, books)  # the bot may have delivered it meanwhile
+        ):
             fills = by_order.get(key, ())
             attribution = attribute(look_up.order, owners)
             if isinstance(attribution, Attribution) and _is_entry(attribution):

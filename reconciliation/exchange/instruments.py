@@ -110,8 +110,11 @@ def table_from_markets(
             continue
         found[symbol] = instrument
         ids[symbol] = exchange_id
-    for missing in sorted(wanted - {instrument.type for instrument in found.values()}):
-        raise RetryableExchangeError(f"the exchange lists no instruments of type {missing}")
+    missing = sorted(wanted - {instrument.type for instrument in found.values()})
+    if missing:
+        raise RetryableExchangeError(
+            f"the exchange lists no instruments of type {', '.join(missing)}"
+        )
     return InstrumentTable(
         by_symbol=found,
         by_id={ids[symbol]: instrument for symbol, instrument in found.items()},

@@ -1,5 +1,6 @@
 """Exchange accounts and profiles: created with their audit event."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from reconciliation.clock import Clock
@@ -13,6 +14,10 @@ from reconciliation.models import ExchangeAccount, Profile, ProfileLease
 
 class AlreadyExists(ValueError):
     """A name, or a sub tag within its account, is taken."""
+
+
+class InvalidBaseline(ValueError):
+    """A moment that cannot be an account's baseline."""
 
 
 def create_account(
@@ -96,3 +101,41 @@ def create_profile(
             )
         )
     return profile
+
+
+def set_baseline(
+    *,
+    account_id: int,
+    at: datetime,
+    comment: str,
+    actor: Actor,
+    clock: Clock,
+    conf: Conf,
+) -> ExchangeAccount:
+    """Accept what an account held before a moment as found; only what deviates counts from then.
+
+    Orders placed and fills executed before it, that no profile owns, are shown to nobody again.
+    Raises `InvalidBaseline` for a moment in the future, or one before the baseline in force.
+    """
+    with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
+        account = ExchangeAccount.objects.select_for_update().get(pk=account_id)
+        if at > unit.now:
+            raise InvalidBaseline(f"at: {at.isoformat()} is in the future")
+        if account.baseline_at is not None and at < account.baseline_at:
+            raise InvalidBaseline(
+                f"at: the baseline is {account.baseline_at.isoformat()} already; it only moves on"
+            )
+        before, account.baseline_at = account.baseline_at, at
+        account.save(update_fields=["baseline_at"])
+        unit.record(
+            EventDraft(
+                action="account.baseline_set",
+                object_type="account",
+                object_id=str(account.pk),
+                account=account.name,
+                before={"baseline_at": before},
+                after={"baseline_at": at},
+                comment=comment,
+            )
+        )
+    return account

@@ -54,6 +54,14 @@ def keep_order_fills(
         return _insert(account_id, instrument_type, fills, run_id, now)
 
 
+def mark_unobtainable(
+    *, account_id: int, instrument_type: InstrumentType, interval: Interval
+) -> None:
+    """Record that the exchange keeps an interval no more, which is not a failure to read it."""
+    with transaction.atomic(durable=True):
+        _extend_coverage(account_id, instrument_type, interval, status=CoverageStatus.UNOBTAINABLE)
+
+
 def _insert(
     account_id: int,
     instrument_type: InstrumentType,
@@ -91,13 +99,19 @@ def _insert(
     )
 
 
-def _extend_coverage(account_id: int, instrument_type: InstrumentType, added: Interval) -> None:
-    """Join an interval to the proven ones of its type."""
+def _extend_coverage(
+    account_id: int,
+    instrument_type: InstrumentType,
+    added: Interval,
+    *,
+    status: CoverageStatus = CoverageStatus.PROVEN,
+) -> None:
+    """Join an interval to those of its type and status."""
     rows = list(
         FillCoverage.objects.select_for_update().filter(
             account_id=account_id,
             instrument_type=instrument_type,
-            status=CoverageStatus.PROVEN,
+            status=status,
         )
     )
     before = {(row.start_at, row.end_at): row for row in rows}
@@ -109,7 +123,7 @@ def _extend_coverage(account_id: int, instrument_type: InstrumentType, added: In
         FillCoverage(
             account_id=account_id,
             instrument_type=instrument_type,
-            status=CoverageStatus.PROVEN,
+            status=status,
             start_at=start,
             end_at=end,
         )

@@ -43,8 +43,8 @@ def test_an_order_page_marks_what_differs_from_what_was_delivered(console: Conso
         ["Average price", "60000", "–", "not delivered"],
     ]
     assert (
-        "A correction is owed to the trading system: status, filled quantity differs from what it "
-        "delivered last." in page.main.text
+        "A correction is owed to the trading system: of status and filled quantity it delivered "
+        "something else." in page.main.text
     )
     assert row_of(console.list_of(Order), "Correction owed") == "status, filled quantity"
 

@@ -20,12 +20,14 @@ from reconciliation.domain.books import (
     ProfileState,
     TradeState,
 )
-from reconciliation.domain.keys import trade_code
+from reconciliation.domain.decisions import Decisions, decide_orders
+from reconciliation.domain.keys import client_order_id, trade_code
+from reconciliation.domain.legs import find_legs
 from reconciliation.domain.linking import link_delivered_rows
 from reconciliation.domain.order_diff import OrderFinding, diff_orders
 from reconciliation.domain.plans.booking import net_quantity
 from reconciliation.domain.plans.changes import Change
-from reconciliation.domain.plans.orders import NotFoundPolicy, plan_orders
+from reconciliation.domain.plans.orders import NotFoundPolicy
 from reconciliation.domain.types import (
     AccountSnapshot,
     ExchangeFill,
@@ -36,6 +38,7 @@ from reconciliation.domain.types import (
     OrderNotFound,
     Unread,
 )
+from reconciliation.domain.unowned import OrderKey
 from reconciliation.enums import (
     Direction,
     HistoryKind,
@@ -58,6 +61,18 @@ NOT_READ = Unread(reason="the exchange is down")
 
 def ago(**by: float) -> datetime:
     return NOW - timedelta(**by)
+
+
+def entry_id(trade_id: str = "T1", *, sub_tag: str = "alpha01", sequence: int = 1) -> str:
+    """Return the deterministic client order id of a trade's entry."""
+    return client_order_id(
+        sub_tag=sub_tag, trade_id=trade_id, purpose=Purpose.ENTRY, sequence=sequence
+    )
+
+
+def exit_id(trade_id: str = "T1", *, sub_tag: str = "alpha01") -> str:
+    """Return the deterministic client order id of a trade's exit."""
+    return client_order_id(sub_tag=sub_tag, trade_id=trade_id, purpose=Purpose.EXIT)
 
 
 def trade(id: int = 1, *, entered: str = "0", exited: str = "0", **values: Any) -> TradeState:
@@ -187,9 +202,8 @@ def ended(status: OrderStatus, filled: str | None = "0", **values: Any) -> Order
     """Build the look-up of an order that ended; `of` says of which, `fills` can be `NOT_READ`."""
     fills = values.pop("fills", ())
     of = values.pop("of", None)
-    return OrderFound(
-        order=shown(of, status=status, filled_quantity=filled, **values), fills=fills, as_of=NOW
-    )
+    leg = shown(of, status=status, filled_quantity=filled, **values)
+    return OrderFound(legs=(leg,), fills=fills, as_of=NOW)
 
 
 NOT_FOUND = OrderNotFound(as_of=NOW)
@@ -258,29 +272,47 @@ def judge(
     *,
     grace: timedelta = GRACE,
 ) -> tuple[OrderFinding, ...]:
-    """Return the findings, once delivered rows are linked."""
-    linked = link_delivered_rows(world)
-    return diff_orders(linked.books, seen or snapshot(), look_ups or {}, grace=grace)
+    """Return the findings of known orders, once legs are found and delivered rows linked."""
+    seen, look_ups = seen or snapshot(), look_ups or {}
+    with_legs, _ = find_legs(world, seen, look_ups)
+    linked = link_delivered_rows(with_legs)
+    return diff_orders(linked.books, seen, look_ups, grace=grace)
+
+
+def decide(
+    world: Books,
+    seen: AccountSnapshot | None = None,
+    look_ups: Mapping[int, LookUp] | None = None,
+    unknown: Mapping[OrderKey, LookUp] | None = None,
+    *,
+    grace: timedelta = GRACE,
+    retries: int = 5,
+    covered: Iterable[int] | None = None,
+) -> Decisions:
+    """Decide on a whole cycle; the fills of every order are covered unless told otherwise."""
+    return decide_orders(
+        world,
+        seen or snapshot(),
+        look_ups or {},
+        unknown or {},
+        grace=grace,
+        not_found=lambda decided: NotFoundPolicy(
+            retries=retries,
+            counts={each.order_id or 0: each.not_found_count for each in world.open_mismatches},
+            covered_orders=frozenset(decided.orders if covered is None else covered),
+        ),
+    )
 
 
 def plan(
     world: Books,
     seen: AccountSnapshot | None = None,
     look_ups: Mapping[int, LookUp] | None = None,
-    *,
-    retries: int = 5,
-    covered: Iterable[int] | None = None,
+    unknown: Mapping[OrderKey, LookUp] | None = None,
+    **policy: Any,
 ) -> tuple[Change, ...]:
-    """Plan a whole cycle; the fills of every order are covered unless told otherwise."""
-    return plan_orders(
-        judge(world, seen, look_ups),
-        link_delivered_rows(world),
-        not_found=NotFoundPolicy(
-            retries=retries,
-            counts={each.order_id or 0: each.not_found_count for each in world.open_mismatches},
-            covered_orders=frozenset(world.orders if covered is None else covered),
-        ),
-    )
+    """Return the changes that a whole cycle decides on."""
+    return decide(world, seen, look_ups, unknown, **policy).changes
 
 
 def applied(world: Books, changes: Iterable[Change]) -> Books:
@@ -288,19 +320,23 @@ def applied(world: Books, changes: Iterable[Change]) -> Books:
     trades, orders = dict(world.trades), dict(world.orders)
     fills = {kept.id: kept for kept in world.fills}
     rows = {each.id: each for each in world.history}
-    for change in changes:
+    for change in (_with_real_ids(each, world) for each in changes):
         if change.trade is not None:
             trades[change.trade.id] = replace(change.trade, version=change.trade.version + 1)
         for after in change.orders:
             orders[after.id] = replace(after, version=after.version + 1)
+        for leg in change.legs:
+            known = orders[leg.order_id]
+            if leg.exchange_order_id not in known.leg_ids:
+                orders[known.id] = replace(known, leg_ids=(*known.leg_ids, leg.exchange_order_id))
         for part in change.allocations:
             kept = fills[part.fill_id]
             fills[kept.id] = replace(kept, allocated=kept.allocated + part.quantity)
             if part.history_id is not None:
                 base = world.base_currencies.get(kept.fill.symbol)
                 net = net_quantity(kept.fill, part.quantity, base)
-                known = rows[part.history_id]
-                rows[known.id] = replace(known, covered=known.covered + net)
+                row_before = rows[part.history_id]
+                rows[row_before.id] = replace(row_before, covered=row_before.covered + net)
     return replace(
         world,
         trades=trades,
@@ -310,10 +346,30 @@ def applied(world: Books, changes: Iterable[Change]) -> Books:
     )
 
 
+def _with_real_ids(change: Change, world: Books) -> Change:
+    """Return a change in which new rows (below zero) have ids that no row has."""
+    highest = max([0, *world.trades, *world.orders])
+
+    def real(key: int | None) -> int | None:
+        return highest - key if key is not None and key < 0 else key
+
+    def made(state: Any) -> Any:
+        values = {"id": real(state.id)}
+        if isinstance(state, OrderState):
+            values["trade_id"] = real(state.trade_id)
+        return replace(state, **values)
+
+    return replace(
+        change,
+        trade=None if change.trade is None else made(change.trade),
+        orders=tuple(made(each) for each in change.orders),
+    )
+
+
 def writes(change: Change) -> bool:
     """Return whether a change corrects anything, or records an event."""
-    parts = (change.trade, change.orders, change.history, change.allocations, change.events)
-    return any(parts)
+    parts = (change.trade, change.orders, change.legs, change.history, change.allocations)
+    return any((*parts, change.events))
 
 
 def allocated_by(changes: Iterable[Change]) -> dict[int, Decimal]:

@@ -32,7 +32,9 @@ def draft(key: str = MISSING, **values: Any) -> MismatchDraft:
 def becomes(
     before: list[OpenMismatch], now: list[MismatchDraft], judged: frozenset[int] = JUDGED
 ) -> MismatchPlan:
-    return plan_mismatches(open_before=before, drafts=now, judged_orders=judged)
+    return plan_mismatches(
+        open_before=before, drafts=now, can_see=lambda each: each.order_id in judged
+    )
 
 
 def test_one_that_nobody_saw_before_is_new():
@@ -67,6 +69,15 @@ def test_one_without_an_order_is_not_gone_because_orders_were_judged():
     assert becomes([shared], []) == MismatchPlan()
 
 
+def test_a_plan_is_empty_only_when_there_is_nothing_to_write():
+    repaired = draft(resolution="repaired")
+    assert becomes([mismatch()], [], UNJUDGED).is_empty
+    assert not becomes([], [draft()]).is_empty
+    assert not becomes([mismatch()], [draft()]).is_empty
+    assert not becomes([mismatch()], [repaired]).is_empty
+    assert not becomes([mismatch()], []).is_empty
+
+
 def test_an_order_with_a_difference_of_another_kind_no_longer_has_the_first():
     other = draft("order:1:QUANTITY_MISMATCH")
     assert becomes([mismatch()], [other]) == MismatchPlan(new=(other,), gone=(mismatch(),))
@@ -86,7 +97,7 @@ def test_each_open_and_each_seen_mismatch_ends_up_in_one_place(before, seen, jud
         for number, key in enumerate(before, start=1)
     ]
     drafts = [draft(key, resolution=resolution) for key, resolution in seen.items()]
-    plan = plan_mismatches(open_before=was_open, drafts=drafts, judged_orders=judged)
+    plan = becomes(was_open, drafts, judged)
 
     again, repaired = [m for m, _ in plan.again], [m for m, _ in plan.repaired]
     accounted = [*again, *repaired, *plan.gone]

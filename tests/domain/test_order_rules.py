@@ -1,23 +1,29 @@
 """The decision table, one case a row: which row holds, and what the plan then does."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from reconciliation.domain.books import Books
 from reconciliation.domain.order_rules import OrderRule
 from reconciliation.domain.types import AccountSnapshot, LookUp
+from reconciliation.domain.unowned import OrderKey, diff_unowned
 from reconciliation.enums import MismatchKind, OrderClass, OrderStatus, TradeStatus
 from tests.domain.builders import (
     GRACE,
     NOT_FOUND,
     NOT_READ,
     NOW,
+    SYMBOL,
     applied,
     books,
+    decide,
     ended,
+    entry_id,
     exit_order,
     fill,
     judge,
@@ -49,6 +55,19 @@ class Case:
     repaired: bool | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnknownCase:
+    """What no book knows of, and whose it becomes: the profile's, or nobody's."""
+
+    world: Books
+    seen: AccountSnapshot = field(default_factory=snapshot)
+    unknown: Mapping[OrderKey, LookUp] = field(default_factory=dict)
+    adopted_as: OrderStatus | None = None
+    open_quantity: str = "0"
+
+
+STRANGE = {"exchange_order_id": "77", "client_order_id": None, "sub_tag": None}
+ENTRY = {"exchange_order_id": "77", "client_order_id": entry_id("T1")}
 CASES: dict[OrderRule, Case] = {
     OrderRule.OPEN_NOTHING_NEW: Case(
         world=books(trade(), order()), seen=snapshot(shown()), status=OPEN
@@ -135,13 +154,86 @@ CASES: dict[OrderRule, Case] = {
         repaired=True,
     ),
 }
+UNKNOWN_CASES: dict[OrderRule, UnknownCase] = {
+    OrderRule.UNKNOWN_OPEN_ATTRIBUTABLE: UnknownCase(
+        world=books(trade(), fill(1, "0.2", **ENTRY)),
+        seen=snapshot(shown(**ENTRY)),
+        adopted_as=PARTIALLY,
+        open_quantity="0.2",
+    ),
+    OrderRule.UNKNOWN_CLOSED_ENTRY: UnknownCase(
+        world=books(trade(), fill(1, "0.5", **ENTRY)),
+        unknown={(SYMBOL, "77"): ended(FILLED, "0.5", **ENTRY)},
+        adopted_as=FILLED,
+        open_quantity="0.5",
+    ),
+    OrderRule.UNKNOWN_OPEN_NOBODYS: UnknownCase(
+        world=books(trade(), fill(1, "0.2", **STRANGE)), seen=snapshot(shown(**STRANGE))
+    ),
+    OrderRule.UNEXPLAINED_FILL: UnknownCase(world=books(trade(), fill(1, "0.2", **STRANGE))),
+}
+known_row = pytest.mark.parametrize("rule", CASES, ids=lambda rule: rule.name)
+unknown_row = pytest.mark.parametrize("rule", UNKNOWN_CASES, ids=lambda rule: rule.name)
+every_row = pytest.mark.parametrize("rule", OrderRule, ids=lambda rule: rule.name)
 
 
 def test_every_row_of_the_table_has_a_case():
-    assert [rule.name for rule in CASES] == [rule.name for rule in OrderRule]
+    cases = [*CASES, *UNKNOWN_CASES]
+    assert [rule.name for rule in cases] == [rule.name for rule in OrderRule]
 
 
-@pytest.mark.parametrize("rule", OrderRule, ids=lambda rule: rule.name)
+def test_the_document_shows_the_same_rows_in_the_same_order():
+    document = Path(__file__).parents[2] / "docs/decision-table.md"
+    lines = [line for line in document.read_text().splitlines() if line.startswith("| [")]
+    shown_rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    for cells in shown_rows:
+        cells[0] = re.sub(r"\[(\w+)\].*", r"\1", cells[0])
+    assert shown_rows == [
+        [
+            rule.name,
+            rule.row.database,
+            rule.row.exchange,
+            rule.row.mismatch or "–",
+            rule.row.decision,
+            rule.row.why,
+        ]
+        for rule in OrderRule
+    ]
+
+
+@unknown_row
+def test_what_no_book_knows_becomes_the_profiles_or_is_shown_as_nobodys(rule: OrderRule):
+    case = UNKNOWN_CASES[rule]
+
+    (finding,) = diff_unowned(case.world, case.seen, case.unknown, grace=GRACE)
+    decided = decide(case.world, case.seen, unknown=case.unknown)
+    after = applied(case.world, decided.changes)
+
+    assert finding.rule is rule
+    kinds = [each.kind for change in decided.changes for each in change.mismatches]
+    kinds += [each.kind for each in decided.nobodys_mismatches]
+    assert kinds == [rule.row.mismatch]
+    assert [each.status for each in after.orders.values()] == [
+        status for status in [case.adopted_as] if status is not None
+    ]
+    assert after.trades[1].open_quantity == Decimal(case.open_quantity)
+    assert (decided.changes == ()) == (case.adopted_as is None)
+    is_external = rule is OrderRule.UNKNOWN_OPEN_NOBODYS
+    assert [each.shown.exchange_order_id for each in decided.external_orders] == (
+        ["77"] if is_external else []
+    )
+
+
+@unknown_row
+def test_a_second_cycle_after_an_adoption_writes_nothing(rule: OrderRule):
+    case = UNKNOWN_CASES[rule]
+    after = applied(case.world, plan(case.world, case.seen, unknown=case.unknown))
+
+    again = decide(after, case.seen, unknown=case.unknown)
+    assert [change for change in again.changes if writes(change)] == []
+
+
+@known_row
 def test_a_row_holds_and_does_what_it_says(rule: OrderRule):
     case = CASES[rule]
 
@@ -162,7 +254,7 @@ def test_a_row_holds_and_does_what_it_says(rule: OrderRule):
         assert [each.resolution is not None for each in mismatches] == [case.repaired]
 
 
-@pytest.mark.parametrize("rule", OrderRule, ids=lambda rule: rule.name)
+@known_row
 def test_a_second_cycle_on_what_a_row_left_writes_nothing(rule: OrderRule):
     case = CASES[rule]
     after = applied(case.world, plan(case.world, case.seen, case.look_ups))
@@ -170,7 +262,7 @@ def test_a_second_cycle_on_what_a_row_left_writes_nothing(rule: OrderRule):
     assert [change for change in plan(after, case.seen, case.look_ups) if writes(change)] == []
 
 
-@pytest.mark.parametrize("rule", OrderRule, ids=lambda rule: rule.name)
+@every_row
 def test_a_row_says_why_and_a_row_without_mismatch_decides_nothing(rule: OrderRule):
     row = rule.row
     assert row.why.endswith(".")

@@ -3,7 +3,7 @@
 from decimal import Context, Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciliation.domain.amounts import plain
@@ -36,6 +36,7 @@ def reading_of(contract_size: str) -> Reading:
 READINGS = {size: reading_of(size) for size in CONTRACT_SIZES}
 
 
+@settings(deadline=None)
 @given(contracts=contracts, contract_size=contract_sizes)
 def test_base_units_are_contracts_times_contract_size_to_the_last_digit(
     contracts: Decimal, contract_size: str
@@ -49,6 +50,7 @@ def test_base_units_are_contracts_times_contract_size_to_the_last_digit(
     assert EXACT.divide(fill.quantity, Decimal(contract_size)) == contracts
 
 
+@settings(deadline=None)
 @given(contracts=contracts, contract_size=contract_sizes)
 def test_an_order_a_fill_and_a_position_of_the_same_contracts_are_the_same_quantity(
     contracts: Decimal, contract_size: str
@@ -78,6 +80,7 @@ rows = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(rows=rows, data=st.data())
 def test_the_order_of_position_rows_does_not_matter(
     rows: list[dict[str, Any]], data: st.DataObject
@@ -87,6 +90,7 @@ def test_the_order_of_position_rows_does_not_matter(
     assert held(rows) == held(shuffled)
 
 
+@settings(deadline=None)
 @given(rows=rows)
 def test_a_symbol_and_side_is_held_once_and_never_with_a_size_of_zero(
     rows: list[dict[str, Any]],
@@ -105,6 +109,7 @@ def held(rows: list[dict[str, Any]]) -> list[tuple[str, str, Decimal]]:
     return [(each.symbol, each.side, each.quantity) for each in read(rows)]
 
 
+@settings(deadline=None)
 @given(
     text=st.one_of(
         st.text(max_size=12),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciliation.exchange.gateway import RetryableExchangeError
@@ -72,6 +72,7 @@ times = st.lists(st.integers(START - 3, END + 3), max_size=30)
 crowded_times = st.lists(st.integers(START, START + 3), max_size=30)
 
 
+@settings(deadline=None)
 @given(times=st.one_of(times, crowded_times), inclusive=st.booleans())
 def test_pages_together_hold_every_row_of_the_window_and_nothing_else(
     times: list[int], inclusive: bool
@@ -83,6 +84,7 @@ def test_pages_together_hold_every_row_of_the_window_and_nothing_else(
     assert set().union(*map(ids, pages)) == listed.ids_within(START, END)
 
 
+@settings(deadline=None)
 @given(times=st.one_of(times, crowded_times))
 def test_each_page_holds_every_row_of_its_own_interval(times: list[int]) -> None:
     listed = FakeList(times)
@@ -92,6 +94,7 @@ def test_each_page_holds_every_row_of_its_own_interval(times: list[int]) -> None
         assert max(Counter(row["id"] for row in page.rows).values(), default=1) == 1
 
 
+@settings(deadline=None)
 @given(times=st.one_of(times, crowded_times))
 def test_intervals_join_from_the_end_of_the_window_to_its_start(times: list[int]) -> None:
     pages = walk(FakeList(times))
@@ -102,6 +105,7 @@ def test_intervals_join_from_the_end_of_the_window_to_its_start(times: list[int]
         assert older.end_ms == newer.start_ms
 
 
+@settings(deadline=None)
 @given(times=st.one_of(times, crowded_times), cut=st.integers(0, 8))
 def test_what_was_yielded_before_a_failure_is_complete(times: list[int], cut: int) -> None:
     def fail(number: int, rows: list[Listed]) -> list[Listed]:
@@ -121,6 +125,7 @@ def test_what_was_yielded_before_a_failure_is_complete(times: list[int], cut: in
         assert ids(page) == listed.ids_within(page.start_ms, page.end_ms)
 
 
+@settings(deadline=None)
 @given(times=st.one_of(times, crowded_times))
 def test_a_walk_without_a_window_reads_the_whole_list(times: list[int]) -> None:
     listed = FakeList(times)
@@ -130,6 +135,7 @@ def test_a_walk_without_a_window_reads_the_whole_list(times: list[int]) -> None:
     assert set().union(*map(ids, pages)) == listed.ids_within(None, None)
 
 
+@settings(deadline=None)
 @given(times=st.one_of(times, crowded_times), spoilt=st.integers(1, 12), kept=st.integers(0, 3))
 def test_an_answer_that_is_cut_once_hides_nothing(times: list[int], spoilt: int, kept: int) -> None:
     listed = FakeList(times, spoil=lambda number, rows: rows[:kept] if number == spoilt else rows)
@@ -209,6 +215,7 @@ def test_an_empty_answer_is_asked_for_twice() -> None:
     assert len(never.asked) == 2
 
 
+@settings(deadline=None)
 @given(count=st.integers(0, 30))
 def test_a_list_is_walked_to_its_end_with_each_row_once(count: int) -> None:
     listed = FakeList(list(range(count)))

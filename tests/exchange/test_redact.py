@@ -4,7 +4,7 @@ import json
 from urllib.parse import quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciliation.exchange.redact import MAX_LENGTH, REDACTED, Redactor
@@ -22,6 +22,7 @@ def test_a_secret_is_removed_in_every_spelling(spelling: str) -> None:
     assert text == f"before {REDACTED} after"
 
 
+@settings(deadline=None)
 @given(st.text(min_size=6), st.text(), st.text())
 def test_a_secret_never_survives(secret: str, before: str, after: str) -> None:
     # A secret that the mark itself spells cannot be told from it.

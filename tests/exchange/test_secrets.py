@@ -9,7 +9,7 @@ import pytest
 
 from reconciliation.enums import InstrumentType, OrderClass
 from reconciliation.exchange.ccxt_gateway import CcxtGateway
-from reconciliation.exchange.gateway import ExchangeError
+from reconciliation.exchange.gateway import ExchangeError, RetryableExchangeError
 from tests.exchange.builders import STUB_CREDENTIALS, Answer, StubExchange
 from tests.exchange.paper.builders import NOW
 
@@ -111,6 +111,23 @@ def test_an_error_has_no_chain_back_to_the_client(stub: StubExchange) -> None:
 
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+def test_an_error_of_ours_does_not_keep_what_it_was_raised_from(stub: StubExchange) -> None:
+    gateway = stub.connect()
+
+    def fail(_: object) -> object:
+        try:
+            raise ValueError(STUB_CREDENTIALS.secret)
+        except ValueError as error:
+            raise RetryableExchangeError("no answer") from error
+
+    gateway._client.privateGetAccountPositions = fail
+
+    with pytest.raises(RetryableExchangeError) as caught:
+        gateway.fetch_positions()
+
+    assert STUB_CREDENTIALS.secret not in everything_shown(caught.value)
 
 
 def test_the_rows_of_an_answer_that_quotes_a_secret_are_not_shown(stub: StubExchange) -> None:

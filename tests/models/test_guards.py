@@ -251,11 +251,11 @@ UNITS = st.integers(1, 10**37) | st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(parts=st.lists(UNITS, min_size=1, max_size=5), left=st.integers(-2, 2))
 def test_a_fill_is_never_over_consumed_by_a_single_unit(parts: list[int], left: int):
     """The database agrees with exact arithmetic at the very edge: some units less, or more."""
-    left = max(left, 1 - sum(parts))
+    left = max(left, 1 - parts[-1])  # the parts before the last one fit in any case
     with transaction.atomic():
         fill = make_fill(quantity=_amount(sum(parts) + left))
         for part in parts[:-1]:
@@ -269,7 +269,7 @@ def test_a_fill_is_never_over_consumed_by_a_single_unit(parts: list[int], left: 
         transaction.set_rollback(True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(parts=st.lists(UNITS, min_size=1, max_size=4), left=st.integers(-2, 2))
 def test_no_more_is_released_than_was_allocated(parts: list[int], left: int):
     left = min(left, sum(parts) - 1)

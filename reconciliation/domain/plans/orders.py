@@ -213,9 +213,11 @@ def _plan_order(finding: OrderFinding, evidence: Evidence, draft: _Draft) -> Non
         and problem != NO_TRADE
         and finding.visible_quantity >= (shown.filled_quantity or ZERO)
     ):
-        order = _end(order, shown.status, "", finding, draft)
+        order = _end(order, shown.status, "", finding, evidence.books, draft)
     elif ends_unknown and problem != NO_TRADE:
-        order = _end(order, OrderStatus.CANCELED, UNKNOWN_TO_EXCHANGE, finding, draft)
+        order = _end(
+            order, OrderStatus.CANCELED, UNKNOWN_TO_EXCHANGE, finding, evidence.books, draft
+        )
     if order != before and not any(is_about(event, order) for event in draft.events):
         draft.events.append(order_event("order.updated", before, order, shown, "fills are known"))
     draft.orders.append(order)
@@ -249,6 +251,9 @@ def _book(
         exchange_order_id=_known_id(order, finding),
     )
     order_after = _with_status_of_fills(order_after)
+    if finding.rule == OrderRule.ABSENT_FILLS_MISSING and not order_after.is_active:
+        # It was enlarged at the exchange: what fills our old quantity is not all of it.
+        order_after = replace(order_after, status=OrderStatus.PARTIALLY_FILLED)
     if not unbooked:
         return order_after, None
     if draft.trade is None or order.purpose is None:
@@ -341,11 +346,12 @@ def _end(
     status: OrderStatus,
     reason: str,
     finding: OrderFinding,
+    books: Books,
     draft: _Draft,
 ) -> OrderState:
     """End an order whose fills are all booked: reconcile_cancel for what was not filled."""
     if status == OrderStatus.FILLED or order.filled_quantity >= order.quantity:
-        status = OrderStatus.FILLED
+        status, reason = OrderStatus.FILLED, ""
     if not order_may_become(order.status, status):
         return order
     after = replace(
@@ -366,12 +372,25 @@ def _end(
         and order.purpose == Purpose.ENTRY
         and trade.status == TradeStatus.PENDING
         and trade.entry_quantity == 0
+        and not _has_another_entry(order, books, draft)
     ):
         # A canceled entry without fills cancels its trade; a canceled exit leaves it open.
         draft.trade = replace(trade, status=TradeStatus.CANCELED)
     event = order_event("order.canceled", order, after, finding.shown, reason or str(status))
     draft.events.append(event)
     return after
+
+
+def _has_another_entry(order: OrderState, books: Books, draft: _Draft) -> bool:
+    """Return whether the trade of an entry that ended may still be entered by another order."""
+    orders = books.orders | {after.id: after for after in draft.orders}
+    return any(
+        other.trade_id == order.trade_id
+        and other.purpose == Purpose.ENTRY
+        and other.id != order.id
+        and other.is_active
+        for other in orders.values()
+    )
 
 
 def _known_id(order: OrderState, finding: OrderFinding) -> str | None:
