@@ -95,7 +95,7 @@ def _insert(
         for fill in fills
     ]
     return insert_missing_rows(
-        Fill, rows, conflict_fields=["account", "symbol", "side", "exchange_fill_id"]
+        Fill, rows, conflict_fields=["account", "exchange_fill_id", "symbol", "side"]
     )
 
 

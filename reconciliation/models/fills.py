@@ -53,7 +53,7 @@ class Fill(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "symbol", "side", "exchange_fill_id"],
+                fields=["account", "exchange_fill_id", "symbol", "side"],
                 name="fill_unique_per_account",
             ),
             models.CheckConstraint(name="fill_quantity_positive", condition=Q(quantity__gt=0)),

@@ -87,7 +87,7 @@ class Order(models.Model):
                 name="order_client_order_id_unique_per_account",
             ),
             models.UniqueConstraint(
-                fields=["account", "symbol", "exchange_order_id"],
+                fields=["account", "exchange_order_id", "symbol"],
                 name="order_exchange_order_id_unique_per_account",
             ),
             models.CheckConstraint(
@@ -141,7 +141,7 @@ class OrderLeg(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "symbol", "exchange_order_id"],
+                fields=["account", "exchange_order_id", "symbol"],
                 name="order_leg_belongs_to_one_order",
             ),
         ]
@@ -176,7 +176,7 @@ class ExternalOrder(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "symbol", "exchange_order_id"],
+                fields=["account", "exchange_order_id", "symbol"],
                 name="external_order_unique_per_account",
             ),
             models.CheckConstraint(

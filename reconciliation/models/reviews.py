@@ -41,11 +41,16 @@ class ReviewItem(models.Model):
 
     class Meta:
         constraints = [
+            # Two, because a missing fill is distinct from another missing fill in an index.
             models.UniqueConstraint(
-                fields=["queue", "trade", "reason", "fill"],
-                nulls_distinct=False,
-                name="review_one_waiting_per_question",
-                condition=Q(status__in=sorted(WAITING_REVIEW_STATUSES)),
+                fields=["queue", "trade", "reason"],
+                name="review_one_waiting_per_trade",
+                condition=Q(status__in=sorted(WAITING_REVIEW_STATUSES), fill=None),
+            ),
+            models.UniqueConstraint(
+                fields=["queue", "fill"],
+                name="review_one_waiting_per_fill",
+                condition=Q(status__in=sorted(WAITING_REVIEW_STATUSES), fill__isnull=False),
             ),
             models.CheckConstraint(
                 name="review_status_known", condition=Q(status__in=ReviewStatus.values)

@@ -175,7 +175,7 @@ def test_canonical_json_has_one_text_for_equal_things():
     assert canonical_json(there) == '"2026-01-05T12:00:00.000000Z"'
 
 
-@pytest.mark.parametrize("value", [0.1, {"a": [float("nan")]}, b"bytes", object()])
+@pytest.mark.parametrize("value", [0.1, {"a": [float("nan")]}, object()])
 def test_what_has_no_canonical_form_is_refused(value: object):
     with pytest.raises(TypeError, match="no canonical form"):
         canonical_json(value)

@@ -67,7 +67,10 @@ VIOLATIONS: dict[str, Callable[[], Any]] = {
     "account_position_mode_known": lambda: make_account(position_mode="both"),
     "profile_sub_tag_unique_per_account": lambda: [make_profile(n, sub_tag="x") for n in "ab"],
     "profile_capital_not_negative": lambda: make_profile(allocated_capital_usd="-0.01"),
-    "trade_id_unique_per_account": lambda: twice(make_trade, trade_id="T"),
+    "trade_id_unique_per_account": lambda: [
+        make_trade(make_profile(name), trade_id="T") for name in "ab"
+    ],
+    "trade_code_unique_per_profile": lambda: twice(make_trade, code="c"),
     "trade_status_known": lambda: make_trade(status="GONE"),
     "trade_direction_known": lambda: make_trade(direction="flat"),
     "trade_entry_not_negative": lambda: make_trade(
