@@ -99,7 +99,8 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = env.path("STATIC_ROOT", str(BASE_DIR / "staticfiles"))
+STATIC_ROOT = env.path("STATIC_ROOT", str(BASE_DIR / "var/static"))
+Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 # The files of the installed packages are served as they are, so a clone needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False

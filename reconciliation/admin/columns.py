@@ -15,6 +15,7 @@ from django.utils.text import slugify
 
 from reconciliation.admin import display
 from reconciliation.admin.links import link as link_row
+from reconciliation.admin.links import short_link as short_link_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ def yes_no(title: str, path: str) -> Column:
 def link(title: str, path: str) -> Column:
     """Return a column that leads to a related row, which the queryset must have joined."""
     return Column(title, lambda row: link_row(follow(row, path)))
+
+
+def short_link(title: str, path: str) -> Column:
+    """Return a column like `link`, whose long names show their end alone."""
+    return Column(title, lambda row: short_link_row(follow(row, path)))
 
 
 def itself(title: str) -> Column:

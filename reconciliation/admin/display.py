@@ -125,8 +125,12 @@ def inline_json(value: object) -> str:
 
 
 def pairs(value: Mapping[str, object]) -> str:
-    """Return a flat mapping as words: `orders 5, mismatches 1`."""
-    words = (f"{text(key)} {inline_json(item)}" for key, item in sorted(value.items()))
+    """Return a flat mapping as words, `orders 5, mismatches 1`; a zero is left out."""
+    words = (
+        f"{text(key.replace('_', ' '))} {inline_json(item)}"
+        for key, item in sorted(value.items())
+        if item != 0
+    )
     return ", ".join(words) or NOTHING
 
 

@@ -40,6 +40,7 @@ _LABELS: Mapping[type[Model], Callable[[Any], str]] = {
 
 
 _ONE_LINE = 32
+_SHORT, _SHORT_END = 16, 10
 
 
 def label(obj: Model) -> str:
@@ -70,6 +71,16 @@ def changelist_url(model: type[Model], lookups: Mapping[str, object] | None = No
 def link(obj: Model | None) -> str:
     """Return a link to the page of a row, or a dash for no row."""
     return NOTHING if obj is None else link_to(type(obj), obj.pk, label(obj))
+
+
+def short_link(obj: Model | None) -> str:
+    """Return a link by the end of a long name, for lists: the last characters tell ids apart."""
+    if obj is None:
+        return NOTHING
+    words = label(obj)
+    if len(words) > _SHORT:
+        words = f"…{words[-_SHORT_END:]}"
+    return link_to(type(obj), obj.pk, words)
 
 
 def link_to(model: type[Model], pk: object, words: str) -> str:

@@ -28,15 +28,15 @@ class MismatchAdmin(ReadOnlyAdmin[Mismatch]):
     list_display = (
         col.text("Status", "status"),
         col.text("Kind", "kind"),
+        col.moment("Opened", "opened_at"),
         col.link("Profile", "profile"),
         col.text("Symbol", "symbol"),
         col.link("Trade", "trade"),
-        col.link("Order", "order"),
+        col.short_link("Order", "order"),
         col.signed("Drift", "drift"),
-        col.moment("Opened", "opened_at"),
+        tables.RESOLUTION,
         col.moment("Closed", "closed_at"),
         col.text("Sightings", "sighting.count"),
-        tables.RESOLUTION,
     )
     list_defer = ("database_side", "exchange_side")
     list_display_links = (list_display[1],)

@@ -153,7 +153,7 @@ class OrderLegAdmin(ReadOnlyAdmin[OrderLeg]):
     list_display = (
         col.text("Exchange order id", "exchange_order_id"),
         col.text("Kind", "kind"),
-        col.link("Order", "order"),
+        col.short_link("Order", "order"),
         col.text("Symbol", "symbol"),
         col.link("Account", "account"),
         col.moment("Recorded", "recorded_at"),

@@ -146,7 +146,7 @@ class TradeHistoryAdmin(ReadOnlyAdmin[TradeHistory]):
         col.amount("Booked", "booked_quantity"),
         col.amount("Price", "price"),
         col.yes_no("Estimated", "estimated"),
-        col.link("Order", "order"),
+        col.short_link("Order", "order"),
         col.text("Fill id", "exchange_fill_id"),
         col.link("Run", "run"),
         col.moment("Executed", "executed_at"),

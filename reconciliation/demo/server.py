@@ -28,8 +28,9 @@ def serve(port: int) -> None:
     signal.signal(signal.SIGTERM, _exit)
     end_with_parent()
     application = load_application()
-    # One line a request would bury what the demo has to say.
-    logging.getLogger("django.server").setLevel(logging.ERROR)
+    # One line a request, or a missing icon, would bury what the demo has to say.
+    for name in ("django.server", "django.request"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with ThreadedWSGIServer((HOST, port), WSGIRequestHandler) as server:
         server.set_app(application)
         server.serve_forever()

@@ -34,13 +34,20 @@ class Stop:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Turn SIGINT, SIGTERM and SIGHUP into a request to stop; for the main thread only."""
+    """Turn SIGINT, SIGTERM and SIGHUP into a request to stop; for the main thread only.
+
+    A signal that is ignored stays so: nohup and a shell's background jobs mean it.
+    """
     stop = Stop()
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop.request()
 
-    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    before = {
+        number: signal.signal(number, handle)
+        for number in _SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield stop
     finally:

@@ -100,15 +100,17 @@ def _web_answers(port: int, stop: Stop) -> bool:
 def _welcome(*, port: int, password: str, interval: int, conf: Conf) -> str:
     url = f"http://{HOST}:{port}/admin/"
     grace = conf.inflight_grace.total_seconds()
+    # The first fills come within three seconds, and must be older than the grace.
+    first = max(interval, int(grace) + 4)
     return f"""
 Open      {url}
 User      {world.USER}
 Password  {password}        (new at every start, shown only here)
 
 Two bots trade on one account of a paper exchange and miss some of its messages, so their
-database drifts from the exchange. Every {interval} s the portal reads the exchange over HTTP, finds
-what differs and repairs what the evidence proves; what is younger than {grace:g} s waits for the
-next cycle. The first drift shows in about {interval + 5} s:
+database drifts from the exchange. Every {interval} s the portal reads the exchange over HTTP,
+finds what differs and repairs what the evidence proves; what is younger than {grace:g} s waits
+for the next cycle (RECON_INFLIGHT_GRACE_MS). The first drift shows in about {first} s:
 
   Mismatches     {url}reconciliation/mismatch/
   Trades         {url}reconciliation/trade/

@@ -123,10 +123,10 @@ def _canonical(value: object) -> object:
     if isinstance(value, str | int | bool) or value is None:
         # TextChoices are strings by inheritance; their plain text is what is written.
         return str(value) if isinstance(value, str) else value
-    if isinstance(value, Sequence | set | frozenset):
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes):
         items = [_canonical(item) for item in value]
         return sorted(items, key=str) if isinstance(value, set | frozenset) else items
-    raise TypeError(f"{type(value).__name__} has no canonical form; a float never has")
+    raise TypeError(f"a {type(value).__name__} has no canonical form (a float never has)")
 
 
 def iso_utc(moment: datetime) -> str:

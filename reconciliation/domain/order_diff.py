@@ -21,7 +21,7 @@ from reconciliation.domain.types import (
     OrderNotFound,
     Unread,
 )
-from reconciliation.enums import ACTIVE_ORDER_STATUSES, OrderStatus
+from reconciliation.enums import ACTIVE_ORDER_STATUSES, OrderClass, OrderStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +171,8 @@ def _rule_of_found(look_up: OrderFound, finding: OrderFinding) -> OrderRule:
         # An end without its fills is half an answer.
         return OrderRule.LOOK_UP_FAILED
     for leg in look_up.legs:
-        if leg.child_ids:
-            continue  # an algo order fills nothing itself: its child does
+        if leg.order_class != OrderClass.REGULAR:
+            continue  # an algo order fills nothing itself: what it triggered does
         if leg.filled_quantity is None:
             return OrderRule.LOOK_UP_FAILED
         if _visible_of_leg(finding, leg.exchange_order_id) < leg.filled_quantity:

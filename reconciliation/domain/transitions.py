@@ -27,13 +27,14 @@ ORDER_TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     ),
 }
 
-# A late entry fill reopens a trade that was closed or canceled; a reversal reopens a closed one.
+# A late entry fill reopens a trade that was closed or canceled; a reversal reopens a closed one. A
+# round trip that was missed whole closes a trade that nobody knew to be open.
 TRADE_TRANSITIONS: Mapping[TradeStatus, frozenset[TradeStatus]] = {
-    TradeStatus.PENDING: frozenset({TradeStatus.OPEN, TradeStatus.CANCELED}),
+    TradeStatus.PENDING: frozenset({TradeStatus.OPEN, TradeStatus.CLOSED, TradeStatus.CANCELED}),
     TradeStatus.OPEN: frozenset({TradeStatus.QUARANTINED, TradeStatus.CLOSED}),
     TradeStatus.QUARANTINED: frozenset({TradeStatus.OPEN, TradeStatus.CLOSED}),
     TradeStatus.CLOSED: frozenset({TradeStatus.OPEN, TradeStatus.QUARANTINED}),
-    TradeStatus.CANCELED: frozenset({TradeStatus.OPEN, TradeStatus.PENDING}),
+    TradeStatus.CANCELED: frozenset({TradeStatus.OPEN, TradeStatus.CLOSED, TradeStatus.PENDING}),
 }
 
 # What a delivery of the trading system may change: forward only, so that a stale row that is

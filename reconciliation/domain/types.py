@@ -175,10 +175,15 @@ class AccountSnapshot:
     """None where the job does not ask for positions."""
 
     def listed_orders(self) -> Iterator[ExchangeOrder]:
-        """Yield every open order that was read, of any class."""
-        for part in self.open_orders.values():
-            if isinstance(part, OpenOrders):
-                yield from part.orders
+        """Yield every open order that was read, of any class, each once and in a fixed order."""
+        shown = {
+            (order.symbol, order.exchange_order_id): order
+            for part in self.open_orders.values()
+            if isinstance(part, OpenOrders)
+            for order in part.orders
+        }
+        for key in sorted(shown):
+            yield shown[key]
 
     @property
     def coverage(self) -> Coverage:

@@ -88,7 +88,7 @@ def diff_unowned(
         explained |= {kept.id for kept in fills}
         if not is_recent(moments, as_of=snapshot.as_of, grace=grace):
             findings.append(_judge_open(shown, fills, owners))
-    for key, look_up in look_ups.items():
+    for key, look_up in sorted(look_ups.items(), key=lambda item: item[0]):
         if (
             isinstance(look_up, OrderFound)
             and look_up.order.status not in ACTIVE_ORDER_STATUSES

@@ -42,9 +42,10 @@ def write_mismatches(
         ],
     )
     for row in rows:
-        if row.status == MismatchStatus.OPEN:
-            event = _event("mismatch.opened", row.pk, row.kind, row.key, row.evidence_hash)
-            unit.record(named(event))
+        action = "mismatch.opened" if row.status == MismatchStatus.OPEN else "mismatch.repaired"
+        unit.record(
+            named(_event(action, row.pk, row.kind, row.key, row.evidence_hash, row.resolution))
+        )
     _resolve(plan, unit, named)
     _see_again(plan, run_id, unit)
 

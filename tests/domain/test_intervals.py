@@ -1,6 +1,7 @@
 """Known intervals, held to an oracle that counts every millisecond by itself."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,9 +41,7 @@ def test_merging_keeps_the_same_moments(known):
 def test_merged_intervals_are_in_order_and_at_least_two_ticks_apart(known):
     merged = merge(known)
     assert all(start <= end for start, end in merged)
-    assert all(
-        before[1] + TICK < after[0] for before, after in zip(merged, merged[1:], strict=False)
-    )
+    assert all(before[1] + TICK < after[0] for before, after in pairwise(merged))
 
 
 @given(many, st.randoms())

@@ -132,9 +132,7 @@ def test_dust_does_not_change_the_price_of_what_was_sold():
 
 
 def test_an_entry_leaves_no_dust():
-    world = books(
-        trade(), order(), fill(1, "0.5"), amount_steps={SYMBOL: Decimal(1)}
-    )
+    world = books(trade(), order(), fill(1, "0.5"), amount_steps={SYMBOL: Decimal(1)})
     after, _ = cycle(world, {1: ended(FILLED, "0.5")})
     assert after.trades[1].status == TradeStatus.OPEN
 

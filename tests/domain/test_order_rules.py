@@ -388,9 +388,7 @@ def test_both_orders_of_a_trade_become_one_change_entries_first():
 
 def test_the_drift_of_fills_is_signed_exchange_less_database():
     sells = exit_order(2)
-    world = books(
-        trade(entered="1"), order(1), sells, fill(1, "0.2"), fill(2, "0.3", of=sells)
-    )
+    world = books(trade(entered="1"), order(1), sells, fill(1, "0.2"), fill(2, "0.3", of=sells))
     seen = snapshot(shown(order(1)), shown(sells))
     (change,) = plan(world, seen)
     assert {each.order_id: each.drift for each in change.mismatches} == {

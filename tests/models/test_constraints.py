@@ -14,6 +14,7 @@ from reconciliation.enums import (
     MismatchStatus,
     OrderStatus,
     PositionMode,
+    ReviewStatus,
     RunStatus,
     TradeStatus,
 )
@@ -47,6 +48,11 @@ def twice(make: Callable[..., Any], **values: Any) -> None:
 def same_allocation_twice() -> None:
     fill, history = make_fill(quantity="1"), make_history(quantity="0.5")
     twice(lambda: make_allocation(fill, history))
+
+
+def same_fill_in_review_twice() -> None:
+    fill = make_fill()
+    twice(lambda: make_review(fill=fill))
 
 
 def reverse_nothing() -> None:
@@ -102,7 +108,8 @@ VIOLATIONS: dict[str, Callable[[], Any]] = {
     "order_leg_belongs_to_one_order": lambda: twice(make_leg, exchange_order_id="1"),
     "external_order_unique_per_account": lambda: twice(make_external_order, exchange_order_id="1"),
     "external_order_status_known": lambda: make_external_order(status="SOLD"),
-    "review_one_waiting_per_question": lambda: twice(make_review, trade=make_trade()),
+    "review_one_waiting_per_trade": lambda: twice(make_review, trade=make_trade()),
+    "review_one_waiting_per_fill": same_fill_in_review_twice,
     "review_status_known": lambda: make_review(status="LOST"),
     "review_reason_known": lambda: make_review(reason="ODD"),
     "position_unique_per_profile_symbol_direction": lambda: twice(make_position),
@@ -166,3 +173,9 @@ def test_a_finished_run_makes_room_for_the_next():
 def test_rows_without_an_id_do_not_collide():
     twice(make_order, client_order_id=None)
     twice(make_order, exchange_order_id=None)
+
+
+def test_an_answered_review_makes_room_for_the_next():
+    trade = make_trade()
+    twice(make_review, trade=trade, status=ReviewStatus.REJECTED, closed_at=NOW)
+    make_review(trade=trade)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconciliation.domain.amounts import (
+    QUANTUM,
     ZERO,
     plain,
     product,
@@ -98,7 +99,8 @@ def net_quantity(fill: ExchangeFill, gross: Decimal, base_currency: str | None) 
 def gross_of(kept: KeptFill, net: Decimal, base_currency: str | None) -> Decimal:
     """Return the gross part of what remains of a fill that a net quantity stands for.
 
-    All that remains stands for all of its net quantity, so that no rounding leaves a crumb.
+    All that remains stands for all of its net quantity, and a part for no less than its own, so
+    that no rounding leaves a crumb of the quantity to be asked for again.
     """
     if net >= net_quantity(kept.fill, kept.remaining, base_currency):
         return kept.remaining
@@ -106,6 +108,8 @@ def gross_of(kept: KeptFill, net: Decimal, base_currency: str | None) -> Decimal
     if whole == kept.fill.quantity:
         return net
     share = round_to_column(product(net, ratio(kept.fill.quantity, whole)))
+    while net_quantity(kept.fill, share, base_currency) < net:
+        share += QUANTUM
     return min(share, kept.remaining)
 
 

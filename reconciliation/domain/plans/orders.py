@@ -204,7 +204,7 @@ def _plan_order(finding: OrderFinding, evidence: Evidence, draft: _Draft) -> Non
     if rule in _BOOKS_FILLS or ends_unknown:
         order, problem = _book(finding, order, evidence.books, draft)
     if rule in _MIRRORS_TERMS:
-        order = _mirror(replace(finding, order=order), draft)
+        order = _mirror(replace(finding, order=order), before, draft)
     if rule == OrderRule.ABSENT_FILLS_MISSING:
         problem = "fills that the order says it has are not visible yet"
     elif (
@@ -314,8 +314,11 @@ def _with_dust(booking: Booking, order: OrderState, amount_step: Decimal | None)
     )
 
 
-def _mirror(finding: OrderFinding, draft: _Draft) -> OrderState:
-    """Take the exchange's terms of an open order; a terminal one is reopened."""
+def _mirror(finding: OrderFinding, before: OrderState, draft: _Draft) -> OrderState:
+    """Take the exchange's terms of an open order; a terminal one is reopened.
+
+    `before` is the order before its fills were booked: coming back to it is no event.
+    """
     order, shown = finding.order, finding.shown
     names = differing_terms(finding)
     if not names or shown is None:
@@ -331,9 +334,12 @@ def _mirror(finding: OrderFinding, draft: _Draft) -> OrderState:
     )
     if after.filled_quantity > 0:
         after = replace(after, status=OrderStatus.PARTIALLY_FILLED)
-    draft.events.append(
-        order_event("order.updated", order, after, shown, f"the exchange has other {_list(names)}")
-    )
+    if after != before:
+        draft.events.append(
+            order_event(
+                "order.updated", order, after, shown, f"the exchange has other {_list(names)}"
+            )
+        )
     return after
 
 
@@ -383,7 +389,7 @@ def _end(
 
 def _has_another_entry(order: OrderState, books: Books, draft: _Draft) -> bool:
     """Return whether the trade of an entry that ended may still be entered by another order."""
-    orders = books.orders | {after.id: after for after in draft.orders}
+    orders = {**books.orders, **{after.id: after for after in draft.orders}}
     return any(
         other.trade_id == order.trade_id
         and other.purpose == Purpose.ENTRY
