@@ -3,6 +3,7 @@
 The network is used before the first lock is taken, never within one.
 """
 
+import logging
 from collections.abc import Callable
 
 from reconciliation.cycles.lookups import LookUps
@@ -23,11 +24,12 @@ from reconciliation.exchange.gateway import ExchangeError, Gateway
 from reconciliation.handlers.account_level import apply_nobodys
 from reconciliation.handlers.apply import Applied, ApplyContext, apply_changes
 from reconciliation.handlers.leases import Lease, LockLost, holding, take_lease
-from reconciliation.handlers.runs import RunRecord, claim_run, finish_run
+from reconciliation.handlers.runs import ClaimLost, RunRecord, claim_run, finish_run
 from reconciliation.models import ExchangeAccount, Profile, Run
 from reconciliation.selectors.books import load_books
 from reconciliation.selectors.coverage import load_proven_intervals
 
+logger = logging.getLogger(__name__)
 NETWORK_BUDGET_SECONDS = 30.0
 ACTOR = system_actor("reconcile")
 
@@ -93,12 +95,13 @@ def reconcile_account(
     record = RunRecord()
     try:
         _Cycle(account, profile, ports, run, record, progress).run()
-    except ExchangeError as error:
+    except (ExchangeError, ClaimLost) as error:
         record.status, record.error = RunStatus.FAILED, str(error)
     except Exception as error:
-        record.status, record.error = RunStatus.FAILED, f"{type(error).__name__}: {error}"
-        finish_run(run_id=run.pk, claim_token=run.claim_token, record=record, clock=ports.clock)
-        raise
+        # A fault of ours in one account must not keep the others from their turn.
+        logger.exception("run %s of account %s failed", run.pk, account.name)
+        record.status = RunStatus.FAILED
+        record.error = f"unexpected {type(error).__name__}: {error} (the log has the traceback)"
     finish_run(run_id=run.pk, claim_token=run.claim_token, record=record, clock=ports.clock)
     return RunOutcome(
         account=account.name,
@@ -206,11 +209,17 @@ class _Cycle:
             ports=self.ports,
             run_id=self.run_row.pk,
         )
-        return (
-            ask.of_orders(ours, self.tell),
-            ask.of_unknown(unknown),
-            waiting + unknown_waiting,
-        )
+        answers, unknown_answers = ask.of_orders(ours, self.tell), ask.of_unknown(unknown)
+        names = {order.id: order.exchange_order_id or order.client_order_id for order in ours}
+        asked = [
+            *((names[order_id], answer) for order_id, answer in answers.items()),
+            *((key[1], answer) for key, answer in unknown_answers.items()),
+        ]
+        self.record.unread = {
+            **self.record.unread,
+            **{f"order {name}": a.reason for name, a in asked if isinstance(a, Unread)},
+        }
+        return answers, unknown_answers, waiting + unknown_waiting
 
     def _load(self, snapshot: AccountSnapshot, instruments: dict[str, Instrument]) -> Books:
         return load_books(
@@ -263,6 +272,15 @@ class _Cycle:
                     applied = self._apply_to(profile, lease, decided)
             except LockLost as error:
                 self.record.row_errors.append(f"{profile.name}: {error}")
+                continue
+            except ClaimLost:
+                raise
+            except Exception as error:
+                # Nothing of this profile was committed; the others go on.
+                logger.exception("profile %s could not be written", profile.name)
+                self.record.row_errors.append(
+                    f"{profile.name}: unexpected {type(error).__name__}: {error}"
+                )
                 continue
             totals["written"] += applied.written
             totals["dropped"] += applied.dropped

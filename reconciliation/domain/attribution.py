@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reconciliation.domain.books import ProfileState, TradeState
 from reconciliation.domain.keys import parse_client_order_id, profile_code
 from reconciliation.domain.types import ExchangeFill, ExchangeOrder
-from reconciliation.enums import AttributionMode, Purpose
+from reconciliation.enums import AttributionMode, PositionSide, Purpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,27 @@ def attribute(item: ExchangeOrder | ExchangeFill, owners: Owners) -> Attribution
     trades = {each.trade.id for each in found if each.trade is not None}
     if len(trades) > 1:
         return Conflict(sentence="client order id and trade id hint name different trades")
-    return next((each for each in found if each.trade is not None), found[0])
+    best = next((each for each in found if each.trade is not None), found[0])
+    return _find_contradiction(item, best) or best
+
+
+def _find_contradiction(
+    item: ExchangeOrder | ExchangeFill, attribution: Attribution
+) -> Conflict | None:
+    """Return the conflict where evidence names a trade that the item cannot be of."""
+    trade, purpose = attribution.trade, attribution.purpose
+    if trade is None or purpose is None:
+        return None
+    sides = (None, PositionSide.NET, PositionSide(trade.direction.value))
+    if item.symbol != trade.symbol:
+        what = f"of {item.symbol}"
+    elif item.side != trade.side_of(purpose) or item.position_side not in sides:
+        what = f"on the side {' '.join(filter(None, (item.side, item.position_side)))}"
+    else:
+        return None
+    return Conflict(
+        sentence=f"it names an {purpose} of {trade.direction} {trade.symbol} and is {what}"
+    )
 
 
 def _by_client_order_id(item: ExchangeOrder | ExchangeFill, owners: Owners) -> Attribution | None:

@@ -1,13 +1,13 @@
 """All decisions of one reconciliation cycle, made purely from books, snapshot and look-ups."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from reconciliation.domain.books import Books, OpenMismatch
 from reconciliation.domain.legs import find_legs
-from reconciliation.domain.linking import link_delivered_rows
-from reconciliation.domain.order_diff import diff_orders
+from reconciliation.domain.linking import link_delivered_rows, link_more
+from reconciliation.domain.order_diff import OrderFinding, diff_orders, differing_terms
 from reconciliation.domain.order_rules import OrderRule
 from reconciliation.domain.plans.adoption import draft_nobodys, place_adoptions
 from reconciliation.domain.plans.alignment import plan_alignments
@@ -19,12 +19,7 @@ from reconciliation.enums import MismatchKind
 
 # Rules by which nothing was learned of an order: an open mismatch of it stays as it is.
 _NOTHING_LEARNED = frozenset(
-    {
-        OrderRule.FRESH,
-        OrderRule.CLASS_NOT_READ,
-        OrderRule.LOOK_UP_FAILED,
-        OrderRule.ABSENT_STILL_OPEN,
-    }
+    {OrderRule.FRESH, OrderRule.CLASS_NOT_READ, OrderRule.LOOK_UP_FAILED}
 )
 
 
@@ -75,14 +70,15 @@ def decide_orders(
     findings = diff_orders(linked.books, snapshot, look_ups, grace=grace)
     unowned = diff_unowned(linked.books, snapshot, unknown_look_ups, grace=grace)
     adopted = place_adoptions(linked.books, unowned)
+    linked = link_more(linked, adopted.books)
     changes = plan_orders(
-        (*findings, *adopted.findings),
+        (*findings, *(_with_links(finding, linked.books) for finding in adopted.findings)),
         Evidence(
-            books=adopted.books,
+            books=linked.books,
             links=linked.links,
             allocated_before=linked.allocated_before,
             legs=legs,
-            not_found=not_found(adopted.books),
+            not_found=not_found(linked.books),
         ),
     )
     mismatches, external_orders = draft_nobodys(unowned)
@@ -91,11 +87,26 @@ def decide_orders(
         nobodys_mismatches=mismatches,
         external_orders=external_orders,
         open_mismatches=books.open_mismatches,
-        judged_orders=frozenset(
-            finding.order.id for finding in findings if finding.rule not in _NOTHING_LEARNED
-        ),
+        judged_orders=frozenset(finding.order.id for finding in findings if _is_judged(finding)),
         every_class_read=all(
             isinstance(part, OpenOrders) for part in snapshot.open_orders.values()
         ),
         orders=len(books.orders),
     )
+
+
+def _with_links(finding: OrderFinding, books: Books) -> OrderFinding:
+    """Return the finding of an adopted order with its fills as they are once rows are linked."""
+    fills = {kept.id: kept for kept in books.fills}
+    return replace(finding, fills=tuple(fills[kept.id] for kept in finding.fills))
+
+
+def _is_judged(finding: OrderFinding) -> bool:
+    """Return whether both sides of an order were known, so that what is not different agrees.
+
+    An order that only its look-up shows to be open was found, which takes back every "not found"
+    before; it agrees if there is nothing of it that waits for the next list.
+    """
+    if finding.rule == OrderRule.ABSENT_STILL_OPEN:
+        return not finding.unbooked and not differing_terms(finding)
+    return finding.rule not in _NOTHING_LEARNED

@@ -21,6 +21,8 @@ _PROFILE_LENGTH, _TRADE_LENGTH, _SEQUENCE_LENGTH, _CHECK_LENGTH = 7, 14, 3, 5
 _PURPOSE_LETTERS = {Purpose.ENTRY: "e", Purpose.EXIT: "x"}
 _LETTER_PURPOSES = {letter: purpose for purpose, letter in _PURPOSE_LETTERS.items()}
 CLIENT_ORDER_ID_LENGTH = 32
+DELIVERED_PREFIX = "delivered:"
+"""How the keys of history rows begin that the trading system delivered."""
 MAX_SEQUENCE = len(_ALPHABET) ** _SEQUENCE_LENGTH - 1
 
 

@@ -82,6 +82,22 @@ def link_delivered_rows(books: Books) -> LinkedBooks:
     )
 
 
+def link_more(linked: LinkedBooks, books: Books) -> LinkedBooks:
+    """Return the links of books that were linked before and have got more orders since.
+
+    A row without a fill id may speak of an order that is only adopted now.
+    """
+    more = link_delivered_rows(books)
+    return LinkedBooks(
+        books=more.books,
+        links={
+            trade_id: linked.links.get(trade_id, ()) + more.links.get(trade_id, ())
+            for trade_id in sorted({*linked.links, *more.links})
+        },
+        allocated_before=linked.allocated_before,
+    )
+
+
 def _fits(kept: KeptFill, row: HistoryRow, books: Books) -> bool:
     """Return whether a fill is of the symbol and side that the row's trade and kind mean."""
     trade = books.trades[row.trade_id]

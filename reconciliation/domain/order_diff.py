@@ -171,9 +171,11 @@ def _rule_of_found(look_up: OrderFound, finding: OrderFinding) -> OrderRule:
         # An end without its fills is half an answer.
         return OrderRule.LOOK_UP_FAILED
     for leg in look_up.legs:
-        if leg.order_class != OrderClass.REGULAR:
-            continue  # an algo order fills nothing itself: what it triggered does
+        if leg.child_ids:
+            continue  # an algo order fills nothing itself: its child does
         if leg.filled_quantity is None:
+            if leg.order_class != OrderClass.REGULAR:
+                continue  # and one that triggered nothing has no child
             return OrderRule.LOOK_UP_FAILED
         if _visible_of_leg(finding, leg.exchange_order_id) < leg.filled_quantity:
             return OrderRule.ABSENT_FILLS_MISSING

@@ -86,17 +86,21 @@ def apply_changes(
         if not changes:
             raise
     written, dropped, errors = 0, 0, []
+    judged = set(judged_orders)
     for change in changes:
         keys = {draft.key for draft in change.mismatches}
         mine = [mismatch for mismatch in open_mismatches if mismatch.key in keys]
+        applied = Applied(written=0, dropped=0)
         try:
             applied = _apply(context, [change], mine, frozenset())
-            written, dropped = written + applied.written, dropped + applied.dropped
         except DatabaseError as error:
             errors.append(_record_failure(context, change, error))
+        written, dropped = written + applied.written, dropped + applied.dropped
+        if not applied.written:
+            judged -= change.premises.orders.keys()
     keys = {draft.key for change in changes for draft in change.mismatches}
     others = [mismatch for mismatch in open_mismatches if mismatch.key not in keys]
-    _apply(context, [], others, judged_orders)
+    _apply(context, [], others, frozenset(judged))
     return Applied(written=written, dropped=dropped, errors=tuple(errors))
 
 

@@ -9,10 +9,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import F
+
 from reconciliation.domain.amounts import ZERO, plain
 from reconciliation.domain.audit import EventDraft
 from reconciliation.domain.books import TradeState
 from reconciliation.domain.deliveries import DeliveredHistory, Delivery
+from reconciliation.domain.keys import DELIVERED_PREFIX
 from reconciliation.domain.plans.booking import with_quantity
 from reconciliation.enums import (
     DeliveryOutcome,
@@ -29,8 +32,6 @@ from reconciliation.handlers.positions import recalculate_positions
 from reconciliation.models import Order, Trade, TradeHistory
 from reconciliation.selectors.lists import id_list
 from reconciliation.selectors.states import trade_state
-
-_KEY_PREFIX = "delivered:"
 
 
 class HistoryDesk:
@@ -55,6 +56,7 @@ class HistoryDesk:
             self._rows[by_pk[row.trade_id]].append(row)
         self._new: list[tuple[TradeHistory, Trade, Order | None]] = []
         self._touched: dict[str, Trade] = {}
+        self._orderless: list[tuple[Trade, HistoryKind]] = []
 
     def in_order(self) -> Iterable[DeliveredHistory]:
         """Return the rows in the order in which they must be judged."""
@@ -66,7 +68,7 @@ class HistoryDesk:
         """Take a history row, counting only what the portal has not booked already."""
         trade = self.trades.find(row.trade_id)
         order = None if row.order_ref is None else self.orders.find(row.order_ref)
-        key = _KEY_PREFIX + row.row_id
+        key = DELIVERED_PREFIX + row.row_id
         known = next((each for each in self._rows[row.trade_id] if each.key == key), None)
         if known is not None:
             if (known.kind, known.quantity, known.price) != (row.kind, row.quantity, row.price):
@@ -103,6 +105,11 @@ class HistoryDesk:
             _take(trade, with_quantity(state, purpose, booked, row.price), row.executed_at)
             self._touched[row.trade_id] = trade
         self.trades.touch(trade)
+        # More of the same order may be under way: what it lacks is no drift yet.
+        if order is None:
+            self._orderless.append((trade, row.kind))
+        else:
+            self.orders.touch(order)
         return DeliveryOutcome.ACCEPTED
 
     def write(self) -> None:
@@ -111,6 +118,7 @@ class HistoryDesk:
             row.trade_id = trade.pk
             row.order_id = None if order is None else order.pk
         insert_rows(TradeHistory, [row for row, _, _ in self._new])
+        self._touch_possible_orders()
         by_profile: dict[int, set[tuple[str, Direction]]] = defaultdict(set)
         for trade in self._touched.values():
             by_profile[trade.profile_id].add((trade.symbol, Direction(trade.direction)))
@@ -118,6 +126,14 @@ class HistoryDesk:
             recalculate_positions(
                 profile_id=profile_id, touched=by_profile[profile_id], now=self.desk.now
             )
+
+    def _touch_possible_orders(self) -> None:
+        """Note a sign of life of every order that a row without an order may speak of."""
+        for kind in sorted({kind for _, kind in self._orderless}):
+            trade_ids = id_list(trade.pk for trade, each in self._orderless if each == kind)
+            Order.objects.filter(
+                trade_id__in=trade_ids, purpose=kind, last_activity_at__lt=self.desk.now
+            ).update(last_activity_at=self.desk.now, version=F("version") + 1)
 
     def events(self) -> list[EventDraft]:
         """Return one event a row taken; the rows are written by now."""

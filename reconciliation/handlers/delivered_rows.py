@@ -236,6 +236,13 @@ class OrderDesk:
         self._taken.append((order, profile))
         return DeliveryOutcome.MERGED
 
+    def touch(self, order: Order) -> None:
+        """Note that something was delivered of an order."""
+        order.last_activity_at = max(order.last_activity_at, self.desk.now)
+        if order.pk is not None and order.pk not in self.changed:
+            order.version += 1
+            self.changed[order.pk] = order
+
     def write(self) -> None:
         """Write what was judged; the trades of new orders have their keys by now."""
         for order in self.new:
@@ -308,10 +315,7 @@ class OrderDesk:
             order.exchange_order_id = row.exchange_order_id
             self._index(order)
         _remember(order, row, self.desk.now)
-        order.last_activity_at = max(order.last_activity_at, self.desk.now)
-        if order.pk is not None and order.pk not in self.changed:
-            order.version += 1
-            self.changed[order.pk] = order
+        self.touch(order)
 
     def _index(self, order: Order) -> None:
         if order.client_order_id is not None:

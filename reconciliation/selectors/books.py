@@ -18,7 +18,7 @@ from reconciliation.domain.books import (
     ProfileState,
     TradeState,
 )
-from reconciliation.domain.keys import parse_client_order_id
+from reconciliation.domain.keys import DELIVERED_PREFIX, parse_client_order_id
 from reconciliation.domain.plans.booking import net_quantity
 from reconciliation.domain.positions import position_of
 from reconciliation.domain.types import ExchangeFill, ExchangeOrder, Instrument
@@ -85,7 +85,9 @@ def load_books(
     )
     orders = _load_orders(account.pk, of_profile, unbooked.values(), listed, mismatches)
     fills = _with_fills_of_orders(account.pk, orders.values(), unbooked)
-    history, trade_ids = _load_delivered_rows(account.pk, orders.values(), unbooked.values())
+    history, trade_ids = _load_delivered_rows(
+        account.pk, orders.values(), unbooked.values(), listed
+    )
     trade_ids |= {order.trade_id for order in orders.values() if order.trade_id is not None}
     bases = {
         symbol: instrument.base
@@ -133,8 +135,7 @@ def _load_trades(
     """Return the trades by id, those that evidence names, and the open slices of the fills."""
     fills = [kept.fill for kept in unbooked]
     items: list[ExchangeFill | ExchangeOrder] = [*fills, *listed]
-    parsed = [parse_client_order_id(item.client_order_id) for item in items]
-    codes = [each.trade_code for each in parsed if each is not None]
+    codes = _trade_codes(items)
     names = [item.trade_hint for item in items if item.trade_hint]
     account = Trade.objects.filter(account_id=account_id).order_by()
     rows = (
@@ -144,6 +145,12 @@ def _load_trades(
         .union(account.holding().filter(symbol__in=text_list(fill.symbol for fill in fills)))
     )
     return {row.pk: trade_state(row) for row in rows}
+
+
+def _trade_codes(items: Iterable[ExchangeFill | ExchangeOrder]) -> list[str]:
+    """Return the trades that deterministic client order ids name."""
+    parsed = (parse_client_order_id(item.client_order_id) for item in items)
+    return [each.trade_code for each in parsed if each is not None]
 
 
 def _load_orders(
@@ -196,7 +203,10 @@ def _with_fills_of_orders(
 
 
 def _load_delivered_rows(
-    account_id: int, orders: Iterable[OrderState], unbooked: Iterable[KeptFill]
+    account_id: int,
+    orders: Iterable[OrderState],
+    unbooked: Iterable[KeptFill],
+    listed: Sequence[ExchangeOrder],
 ) -> tuple[list[TradeHistory], set[int]]:
     """Return the history rows that unbooked fills may be linked to, and their trades."""
     fills = [kept.fill for kept in unbooked]
@@ -209,12 +219,21 @@ def _load_delivered_rows(
         and (not exchange_ids.isdisjoint(order.exchange_ids) or order.client_order_id in client_ids)
     }
     fill_ids = {fill.fill_id for fill in fills}
+    items: list[ExchangeFill | ExchangeOrder] = [*fills]
+    items += [order for order in listed if order.exchange_order_id in exchange_ids]
+    codes = _trade_codes(items)
+    hints = [item.trade_hint for item in items if item.trade_hint]
+    # Whatever source a delivery gives: the portal's own rows have their allocations from the start.
     account = TradeHistory.objects.filter(
-        trade__account_id=account_id, source=HistorySource.BOT, booked_quantity__gt=0
+        trade__account_id=account_id, key__startswith=DELIVERED_PREFIX, booked_quantity__gt=0
     ).order_by()
+    nameless = account.filter(source=HistorySource.BOT, exchange_fill_id__isnull=True)
     rows = list(
         account.filter(exchange_fill_id__in=text_list(fill_ids)).union(
-            account.filter(trade_id__in=id_list(trade_ids), exchange_fill_id__isnull=True)
+            nameless.filter(trade_id__in=id_list(trade_ids)),
+            # An order that is only adopted now may be what such a row speaks of.
+            nameless.filter(trade__code__in=text_list(codes)),
+            nameless.filter(trade__trade_id__in=text_list(hints)),
         )
     )
     return rows, {row.trade_id for row in rows}

@@ -5,7 +5,7 @@ the grace.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -32,6 +32,7 @@ from reconciliation.domain.types import (
     AccountSnapshot,
     ExchangeFill,
     ExchangeOrder,
+    ExchangePosition,
     LookUp,
     OpenOrders,
     OrderFound,
@@ -246,6 +247,7 @@ def snapshot(
     *listed: ExchangeOrder,
     unread: Iterable[OrderClass] = (),
     fills: Unread | None = None,
+    positions: tuple[ExchangePosition, ...] | Unread | None = None,
     as_of: datetime = NOW,
 ) -> AccountSnapshot:
     """Build a snapshot in which every class was read but those of `unread`."""
@@ -262,6 +264,7 @@ def snapshot(
             for each in OrderClass
         },
         fills={InstrumentType.SWAP: fills},
+        positions=positions,
     )
 
 
@@ -383,12 +386,10 @@ def allocated_by(changes: Iterable[Change]) -> dict[int, Decimal]:
 
 def _build(kind: Any, defaults: dict[str, Any], values: dict[str, Any]) -> Any:
     """Build a state; amounts are given as text, as everything of the domain takes only Decimal."""
-    known = {each.name for each in fields(kind)}
-    given = {name: value for name, value in defaults.items() if name in known} | values
     return kind(
         **{
             name: Decimal(value) if name in _AMOUNTS and isinstance(value, str) else value
-            for name, value in given.items()
+            for name, value in {**defaults, **values}.items()
         }
     )
 

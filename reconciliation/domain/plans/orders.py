@@ -75,9 +75,8 @@ _BOOKS_FILLS = frozenset(
 _MIRRORS_TERMS = frozenset(
     {OrderRule.OPEN_UNBOOKED_FILLS, OrderRule.OPEN_OTHER_TERMS, OrderRule.TERMINAL_OPEN}
 )
-_ENDS_ORDER = frozenset(
-    {OrderRule.ABSENT_FILLED, OrderRule.ABSENT_ENDED, OrderRule.UNKNOWN_CLOSED_ENTRY}
-)
+_ENDS_KNOWN_ORDER = frozenset({OrderRule.ABSENT_FILLED, OrderRule.ABSENT_ENDED})
+_ENDS_ORDER = _ENDS_KNOWN_ORDER | {OrderRule.UNKNOWN_CLOSED_ENTRY}
 NO_TRADE = "the order belongs to no trade, so its fills have nowhere to go"
 UNKNOWN_TO_EXCHANGE = "UNKNOWN_TO_EXCHANGE"
 
@@ -205,14 +204,12 @@ def _plan_order(finding: OrderFinding, evidence: Evidence, draft: _Draft) -> Non
         order, problem = _book(finding, order, evidence.books, draft)
     if rule in _MIRRORS_TERMS:
         order = _mirror(replace(finding, order=order), before, draft)
-    if rule == OrderRule.ABSENT_FILLS_MISSING:
+        if order.is_active and not before.is_active:
+            _revive_canceled_trade(order, draft)
+    lacks_fills = shown is not None and finding.visible_quantity < (shown.filled_quantity or ZERO)
+    if rule == OrderRule.ABSENT_FILLS_MISSING or (rule in _ENDS_KNOWN_ORDER and lacks_fills):
         problem = "fills that the order says it has are not visible yet"
-    elif (
-        rule in _ENDS_ORDER
-        and shown is not None
-        and problem != NO_TRADE
-        and finding.visible_quantity >= (shown.filled_quantity or ZERO)
-    ):
+    elif rule in _ENDS_ORDER and shown is not None and problem != NO_TRADE and not lacks_fills:
         order = _end(order, shown.status, "", finding, evidence.books, draft)
     elif ends_unknown and problem != NO_TRADE:
         order = _end(
