@@ -1,23 +1,24 @@
 """Django's settings, from the environment (or `.env`); docs/operations.md explains each.
 
 The portal's own settings stay raw strings here; `reconciliation.conf.load` parses them and the
-system checks report what is wrong, with the name, the fault and an example. Nothing has an
-insecure default: without SECRET_KEY and ALLOWED_HOSTS neither the web nor a worker starts. The
+system checks report what is wrong, with the name, the fault and an example; a fault in one of
+these here ends the start at once, in the same words (`environment`). Nothing has an insecure
+default: without SECRET_KEY and ALLOWED_HOSTS neither the web nor a worker starts. The
 demo makes its own.
 """
 
 from pathlib import Path
+from urllib.parse import quote
 
-import environ
+from recon_portal.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-environ.Env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")))
+env = Environment(BASE_DIR / ".env")
 
-SECRET_KEY = env.str("SECRET_KEY", "")
-DEBUG = env.bool("DEBUG", False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SECRET_KEY = env.text("SECRET_KEY")
+DEBUG = env.switch("DEBUG", default=False)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -59,10 +60,12 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.db_url("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var/portal.sqlite3'}")}
+_DEFAULT_DATABASE = f"sqlite:///{quote(str(BASE_DIR / 'var/portal.sqlite3'))}"
+DATABASES = {"default": env.database("DATABASE_URL", default=_DEFAULT_DATABASE)}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
+_CONN_MAX_AGE = env.whole_number("DATABASE_CONN_MAX_AGE", default=60, low=0, high=86_400)
+_TRANSACTION_POOLER = env.switch("DATABASE_TRANSACTION_POOLER", default=False)
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    (BASE_DIR / "var").mkdir(exist_ok=True)
     # IMMEDIATE takes the write lock when a transaction begins, so two writers wait for each other
     # instead of failing half-way; recursive_triggers makes REPLACE fire the audit's DELETE trigger.
     DATABASES["default"]["OPTIONS"] = {
@@ -73,10 +76,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         ),
     }
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", 60)
+    DATABASES["default"]["CONN_MAX_AGE"] = _CONN_MAX_AGE
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     # Both are for a transaction pooler in between (pgbouncer, Supabase's port 6543).
-    if env.bool("DATABASE_TRANSACTION_POOLER", False):
+    if _TRANSACTION_POOLER:
         DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
         DATABASES["default"]["CONN_MAX_AGE"] = 0
         DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = None
@@ -99,8 +102,8 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = env.path("STATIC_ROOT", str(BASE_DIR / "var/static"))
-Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+# In var/ by default, as the database is: this makes the folder of both.
+STATIC_ROOT = env.folder("STATIC_ROOT", default=BASE_DIR / "var/static")
 # The files of the installed packages are served as they are, so a clone needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
@@ -108,7 +111,7 @@ WHITENOISE_AUTOREFRESH = False
 LOGIN_URL = "admin:login"
 
 # TLS everywhere but on the demo's loopback server.
-HTTPS_ONLY = env.bool("HTTPS_ONLY", True)
+HTTPS_ONLY = env.switch("HTTPS_ONLY", default=True)
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 SESSION_COOKIE_SECURE = HTTPS_ONLY
 CSRF_COOKIE_SECURE = HTTPS_ONLY
@@ -116,7 +119,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY
 SECURE_CONTENT_TYPE_NOSNIFF = True
-if env.bool("BEHIND_TLS_PROXY", False):
+if env.switch("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_AGE = 12 * 3600
 X_FRAME_OPTIONS = "DENY"
@@ -124,7 +127,7 @@ X_FRAME_OPTIONS = "DENY"
 # The portal's own settings, as text; exchange credentials are read where they are used.
 RECON_ENVIRON = {
     name: value
-    for name, value in env.ENVIRON.items()
+    for name, value in env.variables.items()
     if name.startswith(("RECON_", "ENABLE_RECON_"))
 }
 
@@ -135,5 +138,7 @@ LOGGING = {
         "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": env.log_level("LOG_LEVEL")},
 }
+
+env.refuse_faults()

@@ -19,11 +19,12 @@ from reconciliation.domain.order_diff import orders_to_look_up
 from reconciliation.domain.plans.orders import NotFoundPolicy
 from reconciliation.domain.types import AccountSnapshot, Instrument, LookUp, Unread
 from reconciliation.domain.unowned import OrderKey, entry_orders_to_look_up
-from reconciliation.enums import Coverage, CycleStep, RunKind, RunStatus
+from reconciliation.enums import Coverage, CycleStep, MismatchKind, RunKind, RunStatus
 from reconciliation.exchange.gateway import ExchangeError, Gateway
 from reconciliation.handlers.account_level import apply_nobodys
 from reconciliation.handlers.apply import Applied, ApplyContext, apply_changes
 from reconciliation.handlers.leases import Lease, LockLost, holding, take_lease
+from reconciliation.handlers.lookups import record_look_ups
 from reconciliation.handlers.runs import ClaimLost, RunRecord, claim_run, finish_run
 from reconciliation.models import ExchangeAccount, Profile, Run
 from reconciliation.selectors.books import load_books
@@ -79,7 +80,12 @@ def reconcile_account(
     progress: Callable[[str], None] = lambda text: None,
 ) -> RunOutcome:
     """Run one cycle of one account and record it whatever its outcome."""
-    run = claim_run(account=account, kind=RunKind.RECONCILE, clock=ports.clock)
+    run = claim_run(
+        account=account,
+        kind=RunKind.RECONCILE,
+        clock=ports.clock,
+        only_profile="" if profile is None else profile.name,
+    )
     if run is None:
         return RunOutcome(
             account=account.name,
@@ -182,7 +188,7 @@ class _Cycle:
             "look_ups": len(look_ups) + len(unknown),
             "look_ups_failed": failed_look_ups,
             "look_ups_waiting": waiting,
-            "mismatches": decided.mismatches,
+            "mismatches": decided.mismatches_of(None if self.profile is None else self.profile.pk),
         }
         self._apply(decided, snapshot)
         self._timed("apply", started)
@@ -198,7 +204,9 @@ class _Cycle:
         """Ask for the orders that no list explains: ours first, then unknown ones; bounded."""
         limit, grace = self.ports.conf.max_order_lookups, self.ports.conf.inflight_grace
         books = self._load(snapshot, instruments)
-        ours, waiting = orders_to_look_up(books, snapshot, grace=grace, limit=limit)
+        ours, waiting = orders_to_look_up(
+            books, snapshot, of_profiles=frozenset(self._profile_ids()), grace=grace, limit=limit
+        )
         unknown, unknown_waiting = entry_orders_to_look_up(
             link_delivered_rows(books).books, snapshot, grace=grace, limit=limit - len(ours)
         )
@@ -210,6 +218,7 @@ class _Cycle:
             run_id=self.run_row.pk,
         )
         answers, unknown_answers = ask.of_orders(ours, self.tell), ask.of_unknown(unknown)
+        record_look_ups(order_ids=answers.keys(), now=self.ports.clock.now())
         names = {order.id: order.exchange_order_id or order.client_order_id for order in ours}
         asked = [
             *((names[order_id], answer) for order_id, answer in answers.items()),
@@ -221,12 +230,18 @@ class _Cycle:
         }
         return answers, unknown_answers, waiting + unknown_waiting
 
+    def _profile_ids(self) -> list[int]:
+        """Return the profiles that this cycle may write to, in order of id."""
+        if self.profile is not None:
+            return [self.profile.pk]
+        rows = Profile.objects.filter(account=self.account, enabled=True).order_by("pk")
+        return list(rows.values_list("pk", flat=True))
+
     def _load(self, snapshot: AccountSnapshot, instruments: dict[str, Instrument]) -> Books:
         return load_books(
             self.account,
             open_orders=snapshot.listed_orders(),
             instruments=instruments,
-            profile_id=None if self.profile is None else self.profile.pk,
         )
 
     def _not_found_policy(self, books: Books, snapshot: AccountSnapshot) -> NotFoundPolicy:
@@ -242,6 +257,7 @@ class _Cycle:
                 mismatch.order_id: mismatch.not_found_count
                 for mismatch in books.open_mismatches
                 if mismatch.order_id is not None
+                and mismatch.kind == MismatchKind.MISSING_FROM_EXCHANGE
             },
             covered_orders=frozenset(
                 order.id
@@ -305,7 +321,8 @@ class _Cycle:
     def _apply_to(self, profile: Profile, lease: Lease, decided: Decisions) -> Applied:
         mine = [change for change in decided.changes if change.profile_id == profile.pk]
         open_before = decided.open_of(profile.pk)
-        if not mine and not any(m.order_id in decided.judged_orders for m in open_before):
+        looked_at = decided.judged_orders | decided.found_orders
+        if not mine and not any(m.order_id in looked_at for m in open_before):
             return Applied(written=0, dropped=0)
         return apply_changes(
             context=ApplyContext(
@@ -323,6 +340,7 @@ class _Cycle:
             changes=mine,
             open_mismatches=open_before,
             judged_orders=decided.judged_orders,
+            found_orders=decided.found_orders,
         )
 
     def _decide_status(self) -> None:

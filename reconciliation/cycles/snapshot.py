@@ -13,6 +13,7 @@ from reconciliation.models import ExchangeAccount
 from reconciliation.selectors.coverage import (
     OVERLAP,
     load_known_intervals,
+    load_newest_fill_at,
     load_window_start,
 )
 
@@ -84,7 +85,12 @@ def _read_fills(
         account.pk, as_of=as_of, stale_grace=ports.conf.fill_after_trade_grace
     )
     known = load_known_intervals(account.pk, instrument_type)
-    until = max(end for _, end in known) - OVERLAP if known else start
+    # Back to the newest fill that is known, too: an empty list looks complete, and what it hid is
+    # found again as soon as a later list is honest.
+    newest = load_newest_fill_at(account.pk, instrument_type)
+    until = start
+    if known and newest is not None:
+        until = min(max(end for _, end in known) - OVERLAP, newest)
     read(min(start, until), as_of, until=until)
     known = load_known_intervals(account.pk, instrument_type)
     for gap_start, gap_end in reversed(gaps((start, as_of), known)):

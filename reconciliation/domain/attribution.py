@@ -117,7 +117,7 @@ def _by_client_order_id(item: ExchangeOrder | ExchangeFill, owners: Owners) -> A
 
 def _by_trade_hint(item: ExchangeOrder | ExchangeFill, owners: Owners) -> Attribution | None:
     trade = owners.by_trade_id.get(item.trade_hint or "")
-    if trade is None:
+    if trade is None or trade.profile_id not in owners.profiles:
         return None
     enters = item.side == trade.side_of(Purpose.ENTRY)
     return Attribution(

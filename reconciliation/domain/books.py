@@ -105,6 +105,7 @@ class OrderState:
     created_at: datetime
     last_activity_at: datetime
     version: int
+    looked_up_at: datetime | None = None
 
     @property
     def exchange_ids(self) -> tuple[str, ...]:

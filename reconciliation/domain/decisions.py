@@ -18,9 +18,7 @@ from reconciliation.domain.unowned import OrderKey, diff_unowned
 from reconciliation.enums import MismatchKind
 
 # Rules by which nothing was learned of an order: an open mismatch of it stays as it is.
-_NOTHING_LEARNED = frozenset(
-    {OrderRule.FRESH, OrderRule.CLASS_NOT_READ, OrderRule.LOOK_UP_FAILED}
-)
+_NOTHING_LEARNED = frozenset({OrderRule.FRESH, OrderRule.CLASS_NOT_READ, OrderRule.LOOK_UP_FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +30,16 @@ class Decisions:
     external_orders: tuple[ExternalOrderDraft, ...]
     open_mismatches: tuple[OpenMismatch, ...]
     judged_orders: frozenset[int]
+    found_orders: frozenset[int]
+    """Orders that the exchange showed, in a list or by a look-up, whatever came of it."""
     every_class_read: bool
     orders: int
 
-    @property
-    def mismatches(self) -> int:
-        """Return how many differences were seen."""
-        return len(self.nobodys_mismatches) + sum(len(each.mismatches) for each in self.changes)
+    def mismatches_of(self, profile_id: int | None) -> int:
+        """Return how many differences were seen, of one profile or of all and nobody."""
+        if profile_id is None:
+            return len(self.nobodys_mismatches) + sum(len(c.mismatches) for c in self.changes)
+        return sum(len(c.mismatches) for c in self.changes if c.profile_id == profile_id)
 
     def open_of(self, profile_id: int | None) -> tuple[OpenMismatch, ...]:
         """Return the open mismatches of a profile, or those of none."""
@@ -88,6 +89,9 @@ def decide_orders(
         external_orders=external_orders,
         open_mismatches=books.open_mismatches,
         judged_orders=frozenset(finding.order.id for finding in findings if _is_judged(finding)),
+        found_orders=frozenset(
+            finding.order.id for finding in findings if finding.shown is not None
+        ),
         every_class_read=all(
             isinstance(part, OpenOrders) for part in snapshot.open_orders.values()
         ),

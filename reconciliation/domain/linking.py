@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from reconciliation.domain.attribution import Attribution, Owners, attribute, index_owners
 from reconciliation.domain.books import Books, HistoryRow, KeptFill
 from reconciliation.domain.order_diff import group_fills
 from reconciliation.domain.plans.booking import gross_of, net_quantity
@@ -31,6 +32,7 @@ def link_delivered_rows(books: Books) -> LinkedBooks:
     fills = {kept.id: kept for kept in books.fills}
     rows = {row.id: row for row in books.history}
     owners = {kept.id: order_id for order_id, group in group_fills(books).items() for kept in group}
+    owned_by = index_owners(books.profiles, books.trades.values())
     links: dict[int, list[AllocationDraft]] = {}
 
     def link(kept: KeptFill, row: HistoryRow) -> None:
@@ -63,7 +65,8 @@ def link_delivered_rows(books: Books) -> LinkedBooks:
             nameless.append(row.id)
     for kept in by_age:
         for row_id in named.get(kept.fill.fill_id, ()):
-            if _fits(kept, rows[row_id], books):
+            row = rows[row_id]
+            if _fits(kept, row, books) and _may_claim(kept, row, books, owners, owned_by):
                 link(fills[kept.id], rows[row_id])
     for kept in by_age:
         for row_id in nameless:
@@ -104,9 +107,34 @@ def _fits(kept: KeptFill, row: HistoryRow, books: Books) -> bool:
     return kept.fill.symbol == trade.symbol and kept.fill.side == trade.side_of(Purpose(row.kind))
 
 
+def _may_claim(
+    kept: KeptFill,
+    row: HistoryRow,
+    books: Books,
+    owners: Mapping[int, int],
+    owned_by: Owners,
+) -> bool:
+    """Return whether a row that names a fill is not contradicted by whose the fill proves to be.
+
+    What belongs to another profile, or another trade, is never used, whoever names it.
+    """
+    trade = books.trades[row.trade_id]
+    order = books.orders.get(owners.get(kept.id, 0))
+    if order is not None and order.trade_id is not None:
+        return order.trade_id == trade.id
+    if order is not None:
+        return order.profile_id == trade.profile_id
+    attribution = attribute(kept.fill, owned_by)
+    if not isinstance(attribution, Attribution):
+        return attribution is None
+    if attribution.trade is not None:
+        return attribution.trade.id == trade.id
+    return attribution.profile.id == trade.profile_id
+
+
 def _is_of_row(owner: int, row: HistoryRow, books: Books) -> bool:
     """Return whether an order is the one a nameless row speaks of, or may be."""
     order = books.orders[owner]
     if row.order_id is not None:
-        return row.order_id == owner
+        return row.order_id == owner and order.trade_id in (None, row.trade_id)
     return order.trade_id == row.trade_id and order.purpose == Purpose(row.kind)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from reconciliation.domain.amounts import total
+from reconciliation.domain.amounts import ZERO, total
 from reconciliation.domain.books import Books, KeptFill, OrderState
 from reconciliation.domain.order_rules import OrderRule
 from reconciliation.domain.types import (
@@ -78,9 +78,18 @@ def group_fills(books: Books) -> dict[int, tuple[KeptFill, ...]]:
 
 
 def orders_to_look_up(
-    books: Books, snapshot: AccountSnapshot, *, grace: timedelta, limit: int
+    books: Books,
+    snapshot: AccountSnapshot,
+    *,
+    of_profiles: frozenset[int],
+    grace: timedelta,
+    limit: int,
 ) -> tuple[tuple[OrderState, ...], int]:
-    """Return the active orders to ask for one by one, oldest first, and how many must wait."""
+    """Return the active orders to ask for one by one, and how many must wait.
+
+    Those never asked for come first, oldest first; then those whose last answer is oldest, so that
+    an order that stays unanswered never keeps another from its turn.
+    """
     listed = match_listed(books, snapshot)
     groups = group_fills(books)
     absent = sorted(
@@ -88,11 +97,17 @@ def orders_to_look_up(
             order
             for order in books.orders.values()
             if order.is_active
+            and order.profile_id in of_profiles
             and order.id not in listed
             and isinstance(snapshot.open_orders.get(order.order_class), OpenOrders)
             and not _is_fresh(order, None, groups.get(order.id, ()), snapshot.as_of, grace)
         ),
-        key=lambda order: (order.created_at, order.id),
+        key=lambda order: (
+            order.looked_up_at is not None,
+            order.looked_up_at or order.created_at,
+            order.created_at,
+            order.id,
+        ),
     )
     return tuple(absent[:limit]), max(len(absent) - limit, 0)
 
@@ -177,11 +192,22 @@ def _rule_of_found(look_up: OrderFound, finding: OrderFinding) -> OrderRule:
             if leg.order_class != OrderClass.REGULAR:
                 continue  # and one that triggered nothing has no child
             return OrderRule.LOOK_UP_FAILED
-        if _visible_of_leg(finding, leg.exchange_order_id) < leg.filled_quantity:
+        if _visible_of_leg(finding, leg.exchange_order_id) < claimed_quantity(leg):
             return OrderRule.ABSENT_FILLS_MISSING
     if order.status == OrderStatus.FILLED:
         return OrderRule.ABSENT_FILLED
     return OrderRule.ABSENT_ENDED
+
+
+def claimed_quantity(shown: ExchangeOrder) -> Decimal:
+    """Return how much an exchange order says was filled, by its counter and by its status word.
+
+    The two may disagree for a moment; the fills must add up to the larger one.
+    """
+    counter = ZERO if shown.filled_quantity is None else shown.filled_quantity
+    if shown.status == OrderStatus.FILLED and shown.quantity is not None:
+        return max(counter, shown.quantity)
+    return counter
 
 
 def _visible_of_leg(finding: OrderFinding, exchange_order_id: str) -> Decimal:

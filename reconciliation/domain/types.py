@@ -123,11 +123,7 @@ class OpenOrders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillPage:
-    """One page of fills: complete for `start` ≤ executed_at ≤ `end` of its kind of instrument.
-
-    `start` is None while older pages are still to come: the page then proves only that it holds
-    everything from its oldest fill on, which becomes an interval once a page is joined to it.
-    """
+    """One page of fills: complete for `start` ≤ executed_at ≤ `end` of its type of instrument."""
 
     instrument_type: InstrumentType
     fills: tuple[ExchangeFill, ...]

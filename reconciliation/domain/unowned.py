@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
+from reconciliation.domain.amounts import total
 from reconciliation.domain.attribution import Attribution, Conflict, Owners, attribute, index_owners
 from reconciliation.domain.books import Books, KeptFill, TradeState
 from reconciliation.domain.order_diff import group_fills, is_recent, match_listed
@@ -14,6 +16,7 @@ from reconciliation.domain.types import (
     ExchangeOrder,
     LookUp,
     OrderFound,
+    OrderNotFound,
 )
 from reconciliation.enums import (
     ACTIVE_ORDER_STATUSES,
@@ -96,7 +99,11 @@ def diff_unowned(
         ):
             fills = by_order.get(key, ())
             attribution = attribute(look_up.order, owners)
-            if isinstance(attribution, Attribution) and _is_entry(attribution):
+            if (
+                isinstance(attribution, Attribution)
+                and _is_entry(attribution)
+                and adoptable_quantity(look_up.order, fills) is not None
+            ):
                 explained |= {kept.id for kept in fills}
                 findings.append(
                     Unowned(
@@ -121,7 +128,8 @@ def could_close(fill: ExchangeFill, trade: TradeState) -> bool:
 
 def _judge_open(shown: ExchangeOrder, fills: tuple[KeptFill, ...], owners: Owners) -> Unowned:
     attribution = attribute(shown, owners)
-    if isinstance(attribution, Attribution):
+    sized = adoptable_quantity(shown, fills) is not None
+    if isinstance(attribution, Attribution) and sized:
         return Unowned(
             rule=OrderRule.UNKNOWN_OPEN_ATTRIBUTABLE,
             shown=shown,
@@ -129,11 +137,28 @@ def _judge_open(shown: ExchangeOrder, fills: tuple[KeptFill, ...], owners: Owner
             attribution=attribution,
         )
     why = "nothing on it names a profile of this account"
+    if isinstance(attribution, Attribution):
+        why = f"it is {attribution.profile.name}'s, and does not say its quantity in base units"
     if isinstance(attribution, Conflict):
         why = attribution.sentence
     return Unowned(
         rule=OrderRule.UNKNOWN_OPEN_NOBODYS, shown=shown, fills=fills, attribution=None, why=why
     )
+
+
+def adoptable_quantity(shown: ExchangeOrder, fills: tuple[KeptFill, ...]) -> Decimal | None:
+    """Return the quantity under which an order can become a row, None where it has none.
+
+    A market order sized in quote currency has none of its own: once it ended, it is what its
+    fills add up to.
+    """
+    if shown.created_at is None:
+        return None
+    if shown.quantity is not None and shown.quantity > 0:
+        return shown.quantity
+    visible = total(kept.fill.quantity for kept in fills)
+    ended = shown.status not in ACTIVE_ORDER_STATUSES
+    return visible if ended and visible > 0 else None
 
 
 def _unexplained(
@@ -153,7 +178,7 @@ def _unexplained(
         for kept in fills:
             fill = kept.fill
             # An entry that its client id proves is adopted once its order has answered.
-            unanswered = not isinstance(look_ups.get(key), OrderFound)
+            unanswered = not isinstance(look_ups.get(key), OrderFound | OrderNotFound)
             waits = (
                 kept.id in explained
                 or is_recent([fill.executed_at], as_of=snapshot.as_of, grace=grace)

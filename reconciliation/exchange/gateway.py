@@ -5,7 +5,7 @@ Errors are named by the reaction they call for; their text is redacted before th
 gateway, so it may be recorded and shown.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -123,5 +123,3 @@ class Gateway(Protocol):
     def close(self) -> None:
         """Release the connection."""
 
-
-GatewayFactory = Callable[..., Gateway]

@@ -74,6 +74,7 @@ def apply_changes(
     changes: Sequence[Change],
     open_mismatches: Sequence[OpenMismatch],
     judged_orders: frozenset[int],
+    found_orders: frozenset[int] = frozenset(),
 ) -> Applied:
     """Write all changes of one profile, or those that the database takes when one is bad.
 
@@ -81,7 +82,7 @@ def apply_changes(
     applied one by one, and the bad one is recorded as failed, with its reason.
     """
     try:
-        return _apply(context, changes, open_mismatches, judged_orders)
+        return _apply(context, changes, open_mismatches, judged_orders, found_orders)
     except DatabaseError:
         if not changes:
             raise
@@ -92,7 +93,7 @@ def apply_changes(
         mine = [mismatch for mismatch in open_mismatches if mismatch.key in keys]
         applied = Applied(written=0, dropped=0)
         try:
-            applied = _apply(context, [change], mine, frozenset())
+            applied = _apply(context, [change], mine, frozenset(), frozenset())
         except DatabaseError as error:
             errors.append(_record_failure(context, change, error))
         written, dropped = written + applied.written, dropped + applied.dropped
@@ -100,7 +101,7 @@ def apply_changes(
             judged -= change.premises.orders.keys()
     keys = {draft.key for change in changes for draft in change.mismatches}
     others = [mismatch for mismatch in open_mismatches if mismatch.key not in keys]
-    _apply(context, [], others, frozenset(judged))
+    _apply(context, [], others, frozenset(judged), found_orders)
     return Applied(written=written, dropped=dropped, errors=tuple(errors))
 
 
@@ -109,6 +110,7 @@ def _apply(
     changes: Sequence[Change],
     open_mismatches: Sequence[OpenMismatch],
     judged_orders: frozenset[int],
+    found_orders: frozenset[int],
 ) -> Applied:
     with transaction_unit(
         actor=context.actor,
@@ -145,6 +147,7 @@ def _apply(
                 open_before=open_mismatches,
                 drafts=[draft for change in holding for draft in change.mismatches],
                 can_see=lambda mismatch: mismatch.order_id in judged_orders - moved,
+                found_orders=found_orders,
             ),
             account_id=context.profile.account_id,
             run_id=context.run_id,

@@ -27,7 +27,8 @@ from reconciliation.enums import (
     TradeStatus,
 )
 from reconciliation.handlers.bulk import insert_rows
-from reconciliation.handlers.delivered_rows import Desk, OrderDesk, Refused, TradeDesk
+from reconciliation.handlers.delivered_orders import OrderDesk
+from reconciliation.handlers.delivered_rows import Desk, Refused, TradeDesk
 from reconciliation.handlers.positions import recalculate_positions
 from reconciliation.models import Order, Trade, TradeHistory
 from reconciliation.selectors.lists import id_list
@@ -67,18 +68,21 @@ class HistoryDesk:
     def judge(self, row: DeliveredHistory) -> DeliveryOutcome:
         """Take a history row, counting only what the portal has not booked already."""
         trade = self.trades.find(row.trade_id)
-        order = None if row.order_ref is None else self.orders.find(row.order_ref)
+        order = self._order_of(row, trade)
+        if row.kind == HistoryKind.REVERSAL:
+            raise Refused("kind: a REVERSAL is the portal's own; deliver ENTRY and EXIT rows")
+        net = _net(row, trade)
         key = DELIVERED_PREFIX + row.row_id
         known = next((each for each in self._rows[row.trade_id] if each.key == key), None)
         if known is not None:
-            if (known.kind, known.quantity, known.price) != (row.kind, row.quantity, row.price):
+            if (known.kind, known.quantity, known.price) != (row.kind, net, row.price):
                 raise Refused("row_id: this row is known with other numbers; history never changes")
             return DeliveryOutcome.UNCHANGED
-        if row.kind == HistoryKind.REVERSAL:
-            raise Refused("kind: a REVERSAL is the portal's own; deliver ENTRY and EXIT rows")
         if row.quantity <= 0:
             raise Refused(f"quantity: {plain(row.quantity)} is not positive")
-        booked = self._excess(row, order, _net(row, trade))
+        if net <= 0:
+            raise Refused(f"fee: {plain(row.fee or ZERO)} takes all of the quantity")
+        booked = self._excess(row, order, net)
         purpose = Purpose(row.kind)
         state = trade_state(trade)
         if purpose == Purpose.EXIT and booked > state.open_quantity:
@@ -90,7 +94,7 @@ class HistoryDesk:
             key=key,
             kind=row.kind,
             source=row.source,
-            quantity=max(_net(row, trade), booked),
+            quantity=net,
             booked_quantity=booked,
             price=row.price,
             fee=row.fee,
@@ -111,6 +115,15 @@ class HistoryDesk:
         else:
             self.orders.touch(order)
         return DeliveryOutcome.ACCEPTED
+
+    def _order_of(self, row: DeliveredHistory, trade: Trade) -> Order | None:
+        """Return the order that a row names; raises `Refused` for one of another trade."""
+        if row.order_ref is None:
+            return None
+        order = self.orders.find(row.order_ref, trade.symbol)
+        if self.orders.is_of_another_trade(order, trade):
+            raise Refused(f"order: {row.order_ref!r} is of another trade than {row.trade_id!r}")
+        return order
 
     def write(self) -> None:
         """Write the rows; their trades and orders have their keys by now."""

@@ -59,7 +59,7 @@ def find_unstorable(row: Delivered) -> str:
     checks = [(name, model, name, "") for name in names]
     for name, of, column, prefix in (*checks, *_MENTIONS.get(type(row), ())):
         value = getattr(row, name)
-        limit = of._meta.get_field(column).max_length
+        limit: int | None = getattr(of._meta.get_field(column), "max_length", None)
         problem = _problem_of(value, None if limit is None else limit - len(prefix))
         if problem:
             return f"{name}: {problem}"

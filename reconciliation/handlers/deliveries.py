@@ -11,15 +11,23 @@ from typing import TypeVar
 from reconciliation.clock import Clock
 from reconciliation.conf import Conf
 from reconciliation.domain.audit import Actor, EventDraft
-from reconciliation.domain.deliveries import DeliveredOrder, DeliveredPosition, Delivery
+from reconciliation.domain.deliveries import (
+    DeliveredHistory,
+    DeliveredOrder,
+    DeliveredPosition,
+    DeliveredTrade,
+    Delivery,
+)
 from reconciliation.enums import AuditOutcome, DeliveryOutcome
 from reconciliation.handlers.delivered_history import HistoryDesk
+from reconciliation.handlers.delivered_orders import OrderDesk
 from reconciliation.handlers.delivered_positions import PositionDesk
-from reconciliation.handlers.delivered_rows import Desk, OrderDesk, Refused, TradeDesk
+from reconciliation.handlers.delivered_rows import Desk, Refused, TradeDesk
+from reconciliation.handlers.delivered_values import find_unstorable
 from reconciliation.handlers.unit import transaction_unit
 from reconciliation.models import ExchangeAccount, Profile
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", DeliveredTrade, DeliveredOrder, DeliveredHistory, DeliveredPosition)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +42,7 @@ class RowReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport:
-    """The answers, in the order in which the rows were judged."""
+    """The answers in the order in which the rows were judged, unstorable ones first."""
 
     rows: tuple[RowReport, ...]
 
@@ -54,20 +62,21 @@ def deliver(*, delivery: Delivery, actor: Actor, clock: Clock, conf: Conf) -> De
     with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
         profiles = {row.name: row for row in Profile.objects.filter(account=account)}
         desk = Desk(account=account, profiles=profiles, now=unit.now)
-        trades = TradeDesk(desk, delivery)
-        orders = OrderDesk(desk, delivery, trades)
-        history = HistoryDesk(desk, delivery, trades, orders)
-        reports = [
-            *_judge("trade", delivery.trades, lambda row: row.trade_id, trades.judge),
-            *_judge("order", delivery.orders, _order_ref, orders.judge),
-            *_judge("history", history.in_order(), lambda row: row.row_id, history.judge),
+        storable, reports = _without_unstorable(delivery)
+        trades = TradeDesk(desk, storable)
+        orders = OrderDesk(desk, storable, trades)
+        history = HistoryDesk(desk, storable, trades, orders)
+        reports += [
+            *_judge("trade", storable.trades, _trade_ref, trades.judge),
+            *_judge("order", storable.orders, _order_ref, orders.judge),
+            *_judge("history", history.in_order(), _history_ref, history.judge),
         ]
         trades.write()
         orders.write()
         history.write()
         # Position rows follow the history: the delivered ones are judged after that.
-        positions = PositionDesk(desk, delivery)
-        reports += _judge("position", delivery.positions, _position_ref, positions.judge)
+        positions = PositionDesk(desk, storable)
+        reports += _judge("position", storable.positions, _position_ref, positions.judge)
         positions.write()
         for desk_of_rows in (trades, orders, history, positions):
             for event in desk_of_rows.events():
@@ -92,6 +101,44 @@ def _judge(
             outcome, reason = DeliveryOutcome.REFUSED, str(error)
         reports.append(RowReport(kind=kind, ref=ref(row), outcome=outcome, reason=reason))
     return reports
+
+
+def _without_unstorable(delivery: Delivery) -> tuple[Delivery, list[RowReport]]:
+    """Return the rows that columns can hold, and the refusals of the others."""
+    reports: list[RowReport] = []
+
+    def storable(kind: str, rows: tuple[Row, ...], ref: Callable[[Row], str]) -> tuple[Row, ...]:
+        kept = []
+        for row in rows:
+            reason = find_unstorable(row)
+            if reason:
+                reports.append(
+                    RowReport(
+                        kind=kind, ref=ref(row), outcome=DeliveryOutcome.REFUSED, reason=reason
+                    )
+                )
+            else:
+                kept.append(row)
+        return tuple(kept)
+
+    return (
+        Delivery(
+            account=delivery.account,
+            trades=storable("trade", delivery.trades, _trade_ref),
+            orders=storable("order", delivery.orders, _order_ref),
+            history=storable("history", delivery.history, _history_ref),
+            positions=storable("position", delivery.positions, _position_ref),
+        ),
+        reports,
+    )
+
+
+def _trade_ref(row: DeliveredTrade) -> str:
+    return row.trade_id
+
+
+def _history_ref(row: DeliveredHistory) -> str:
+    return row.row_id
 
 
 def _order_ref(row: DeliveredOrder) -> str:

@@ -24,18 +24,20 @@ def keep_fill_page(*, account_id: int, page: FillPage, run_id: int, now: datetim
     if it holds every fill of its interval that was seen before; else `ContradictoryPage`.
     """
     with transaction.atomic(durable=True):
-        seen = {(fill.symbol, str(fill.side), fill.fill_id) for fill in page.fills}
+        seen = {fill.key: (fill.quantity, fill.price) for fill in page.fills}
         before = Fill.objects.filter(
             account_id=account_id,
             instrument_type=page.instrument_type,
             executed_at__gte=page.start,
             executed_at__lte=page.end,
-        ).values_list("symbol", "side", "exchange_fill_id")
-        missing = next((key for key in before if key not in seen), None)
-        if missing is not None:
-            raise ContradictoryPage(
-                f"fill {missing[2]} of {missing[0]} was shown before and is missing now"
-            )
+        ).values_list("symbol", "side", "exchange_fill_id", "quantity", "price")
+        for symbol, side, fill_id, quantity, price in before:
+            now_shown = seen.get((symbol, side, fill_id))
+            if now_shown != (quantity, price):
+                what = "is missing" if now_shown is None else "has other numbers"
+                raise ContradictoryPage(
+                    f"fill {fill_id} of {symbol} was shown before and {what} now"
+                )
         new = _insert(account_id, page.instrument_type, page.fills, run_id, now)
         _extend_coverage(account_id, page.instrument_type, (page.start, page.end))
     return new

@@ -11,6 +11,7 @@ from reconciliation.enums import MismatchStatus
 from reconciliation.handlers.bulk import insert_rows, update_rows
 from reconciliation.handlers.unit import Unit
 from reconciliation.models import Mismatch, MismatchSighting
+from reconciliation.selectors.lists import id_list
 
 
 def write_mismatches(
@@ -44,10 +45,23 @@ def write_mismatches(
     for row in rows:
         action = "mismatch.opened" if row.status == MismatchStatus.OPEN else "mismatch.repaired"
         unit.record(
-            named(_event(action, row.pk, row.kind, row.key, row.evidence_hash, row.resolution))
+            named(
+                _event(
+                    action,
+                    row.pk,
+                    row.kind,
+                    row.key,
+                    row.evidence_hash,
+                    row.resolution or str(row.exchange_side.get("problem") or ""),
+                )
+            )
         )
     _resolve(plan, unit, named)
     _see_again(plan, run_id, unit)
+    if plan.found:
+        MismatchSighting.objects.filter(
+            mismatch_id__in=id_list(mismatch.id for mismatch in plan.found)
+        ).update(not_found_count=0)
 
 
 def _new_row(draft: MismatchDraft, account_id: int, run_id: int, unit: Unit) -> Mismatch:
@@ -102,7 +116,7 @@ def _resolve(plan: MismatchPlan, unit: Unit, named: Callable[[EventDraft], Event
 
 def _see_again(plan: MismatchPlan, run_id: int, unit: Unit) -> None:
     seen = {mismatch.id: draft for mismatch, draft in plan.again}
-    sightings = list(MismatchSighting.objects.filter(mismatch_id__in=seen)) if seen else []
+    sightings = list(MismatchSighting.objects.filter(mismatch_id__in=id_list(seen))) if seen else []
     for sighting in sightings:
         sighting.count += 1
         sighting.not_found_count = seen[sighting.mismatch_id].not_found_count

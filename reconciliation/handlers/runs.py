@@ -36,7 +36,9 @@ class RunRecord:
     skipped_profiles: Sequence[str] = ()
 
 
-def claim_run(*, account: ExchangeAccount, kind: RunKind, clock: Clock) -> Run | None:
+def claim_run(
+    *, account: ExchangeAccount, kind: RunKind, clock: Clock, only_profile: str = ""
+) -> Run | None:
     """Claim an account for a job, or return None while another run holds it.
 
     A claim whose time is up belongs to a process that died: its run is marked FAILED, abandoned,
@@ -44,13 +46,14 @@ def claim_run(*, account: ExchangeAccount, kind: RunKind, clock: Clock) -> Run |
     """
     now = clock.now()
     with transaction_unit(actor=system_actor("run claim"), clock=clock) as unit:
-        abandoned = Run.objects.filter(
+        # Locking re-checks the condition once a writer that extends its claim is done.
+        abandoned = Run.objects.select_for_update().filter(
             account=account,
             kind=kind,
             status=RunStatus.RUNNING,
             claim_expires_at__lte=clock.lock_now(),
         )
-        for run in abandoned:
+        for run in abandoned.order_by("pk"):
             run.status, run.finished_at = RunStatus.FAILED, now
             run.error = "abandoned: its process ended before the run did"
             run.save(update_fields=["status", "finished_at", "error"])
@@ -70,6 +73,7 @@ def claim_run(*, account: ExchangeAccount, kind: RunKind, clock: Clock) -> Run |
                     account=account,
                     kind=kind,
                     status=RunStatus.RUNNING,
+                    only_profile=only_profile,
                     claim_token=uuid4(),
                     claim_expires_at=clock.lock_now() + CLAIM_TTL,
                     started_at=now,

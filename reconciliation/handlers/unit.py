@@ -42,6 +42,7 @@ OPERATIONAL_TABLES = {
     "reconciliation_profilelease": "who may write for the next seconds; a fencing token, no state",
     "reconciliation_fill": "a kept reading of the exchange; what it is booked to is audited",
     "reconciliation_fillcoverage": "how far the exchange has been read; derived from its answers",
+    "reconciliation_orderlookup": "whose turn it is to be asked for; no state",
     "reconciliation_mismatchsighting": "how often a run saw a mismatch: observation, no state",
 }
 

@@ -5,7 +5,7 @@ from reconciliation.models.audit import AuditEvent, AuditHead
 from reconciliation.models.fills import Fill, FillAllocation, FillCoverage
 from reconciliation.models.leases import ProfileLease
 from reconciliation.models.mismatches import Mismatch, MismatchSighting
-from reconciliation.models.orders import ExternalOrder, Order, OrderLeg
+from reconciliation.models.orders import ExternalOrder, Order, OrderLeg, OrderLookUp
 from reconciliation.models.positions import Position
 from reconciliation.models.reviews import ReviewItem
 from reconciliation.models.runs import Run
@@ -23,6 +23,7 @@ __all__ = [
     "MismatchSighting",
     "Order",
     "OrderLeg",
+    "OrderLookUp",
     "Position",
     "Profile",
     "ProfileLease",

@@ -151,6 +151,16 @@ class OrderLeg(models.Model):
         return self.exchange_order_id
 
 
+class OrderLookUp(models.Model):
+    """When an order was last asked for by itself: whose turn it is next, no state of the books."""
+
+    order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="look_up")
+    asked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.order_id} at {self.asked_at:%F %T}"
+
+
 class ExternalOrder(models.Model):
     """An open exchange order that no profile owns: a person adopts or ignores it."""
 

@@ -18,6 +18,9 @@ class Run(models.Model):
     kind = models.CharField(max_length=12, choices=RunKind)
     status = models.CharField(max_length=16, choices=RunStatus)
     coverage = models.CharField(max_length=10, choices=Coverage, default=Coverage.NONE)
+    only_profile = models.CharField(
+        max_length=64, blank=True, help_text="The one profile it was narrowed to, if it was."
+    )
     claim_token = models.UUIDField(unique=True)
     claim_expires_at = models.DateTimeField()
     started_at = models.DateTimeField()

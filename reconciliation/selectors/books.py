@@ -5,8 +5,6 @@ The number of statements does not depend on the number of orders, trades or fill
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.db.models import Q
-
 from reconciliation.domain.amounts import ZERO
 from reconciliation.domain.books import (
     Books,
@@ -37,6 +35,7 @@ from reconciliation.models import (
     Mismatch,
     Order,
     OrderLeg,
+    OrderLookUp,
     Position,
     Profile,
     Trade,
@@ -58,19 +57,17 @@ def load_books(
     *,
     open_orders: Iterable[ExchangeOrder],
     instruments: Mapping[str, Instrument],
-    profile_id: int | None = None,
 ) -> Books:
     """Return the account's books as far as the open orders, or unbooked fills, concern them.
 
     Orders: the active ones, those that the exchange lists as open, those with unbooked fills and
     those with an open mismatch. Trades: theirs, and those that an unknown order or fill may be
-    of. `profile_id` narrows orders and mismatches to one profile.
+    of. Profiles: the enabled ones, since nothing may be attributed to another.
     """
-    of_profile = Q() if profile_id is None else Q(profile_id=profile_id)
     listed = list(open_orders)
     profiles = {
         row.pk: ProfileState(id=row.pk, name=row.name, sub_tag=row.sub_tag)
-        for row in Profile.objects.filter(account=account)
+        for row in Profile.objects.filter(account=account, enabled=True)
     }
     unbooked = {
         row.pk: kept_fill(row)
@@ -78,12 +75,12 @@ def load_books(
     }
     mismatches = tuple(
         open_mismatch(row)
-        for row in Mismatch.objects.filter(of_profile, account=account)
+        for row in Mismatch.objects.filter(account=account)
         .exclude(status=MismatchStatus.RESOLVED)
         .select_related("sighting")
         .order_by("id")
     )
-    orders = _load_orders(account.pk, of_profile, unbooked.values(), listed, mismatches)
+    orders = _load_orders(account.pk, unbooked.values(), listed, mismatches)
     fills = _with_fills_of_orders(account.pk, orders.values(), unbooked)
     history, trade_ids = _load_delivered_rows(
         account.pk, orders.values(), unbooked.values(), listed
@@ -155,7 +152,6 @@ def _trade_codes(items: Iterable[ExchangeFill | ExchangeOrder]) -> list[str]:
 
 def _load_orders(
     account_id: int,
-    of_profile: Q,
     unbooked: Iterable[KeptFill],
     listed: Sequence[ExchangeOrder],
     mismatches: Iterable[OpenMismatch],
@@ -174,7 +170,7 @@ def _load_orders(
     legs = OrderLeg.objects.filter(account_id=account_id).order_by("id")
     of_legs = legs.filter(exchange_order_id__in=text_list(exchange_ids)).order_by()
     # Unions rather than one OR: each branch has an index of its own.
-    account = Order.objects.filter(of_profile, account_id=account_id).order_by()
+    account = Order.objects.filter(account_id=account_id).order_by()
     rows = list(
         account.active()
         .union(account.filter(exchange_order_id__in=text_list(exchange_ids)))
@@ -185,7 +181,9 @@ def _load_orders(
     leg_ids: dict[int, tuple[str, ...]] = {}
     for leg in legs.filter(order_id__in=id_list(row.pk for row in rows)):
         leg_ids[leg.order_id] = (*leg_ids.get(leg.order_id, ()), leg.exchange_order_id)
-    return {row.pk: order_state(row, leg_ids.get(row.pk, ())) for row in rows}
+    asked = OrderLookUp.objects.filter(order_id__in=id_list(row.pk for row in rows))
+    asked_at = dict(asked.values_list("order_id", "asked_at"))
+    return {row.pk: order_state(row, leg_ids.get(row.pk, ()), asked_at.get(row.pk)) for row in rows}
 
 
 def _with_fills_of_orders(

@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Min
+from django.db.models import Max, Min
 
 from reconciliation.domain.intervals import Interval
 from reconciliation.enums import CoverageStatus, InstrumentType
-from reconciliation.models import FillCoverage, Order, Trade
+from reconciliation.models import Fill, FillCoverage, Order, Trade
 
 # Exchanges stamp a fill some time before they list it; what is read once is read again for as
 # long as a late fill may take to appear.
@@ -28,6 +28,13 @@ def load_proven_intervals(account_id: int, instrument_type: InstrumentType) -> l
         account_id=account_id, instrument_type=instrument_type, status=CoverageStatus.PROVEN
     )
     return list(rows.order_by("start_at").values_list("start_at", "end_at"))
+
+
+def load_newest_fill_at(account_id: int, instrument_type: InstrumentType) -> datetime | None:
+    """Return when the newest kept fill of a type was executed."""
+    rows = Fill.objects.filter(account_id=account_id, instrument_type=instrument_type)
+    newest: datetime | None = rows.aggregate(at=Max("executed_at"))["at"]
+    return newest
 
 
 def load_window_start(account_id: int, *, as_of: datetime, stale_grace: timedelta) -> datetime:

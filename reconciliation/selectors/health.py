@@ -54,7 +54,8 @@ def load_health(*, conf: Conf, now: datetime) -> dict[str, object]:
 
 
 def _account_health(account: ExchangeAccount, *, conf: Conf, now: datetime) -> dict[str, object]:
-    runs = Run.objects.filter(account=account, kind=RunKind.RECONCILE)
+    # A run of one profile says nothing of the others.
+    runs = Run.objects.filter(account=account, kind=RunKind.RECONCILE, only_profile="")
     last = runs.exclude(status=RunStatus.RUNNING).order_by("-started_at", "-pk").first()
     finished_at = runs.filter(status=RunStatus.SUCCEEDED, coverage=Coverage.COMPLETE).aggregate(
         at=Max("finished_at")

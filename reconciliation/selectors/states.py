@@ -1,5 +1,6 @@
 """Rows → domain states, one function a row."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from reconciliation import models
@@ -43,8 +44,10 @@ def trade_state(row: models.Trade) -> books.TradeState:
     )
 
 
-def order_state(row: models.Order, leg_ids: tuple[str, ...] = ()) -> books.OrderState:
-    """Return an order row, with the exchange ids of its legs, as the domain sees it."""
+def order_state(
+    row: models.Order, leg_ids: tuple[str, ...] = (), looked_up_at: datetime | None = None
+) -> books.OrderState:
+    """Return an order row as the domain sees it, with its legs and when it was last asked for."""
     return books.OrderState(
         id=row.pk,
         profile_id=row.profile_id,
@@ -68,6 +71,7 @@ def order_state(row: models.Order, leg_ids: tuple[str, ...] = ()) -> books.Order
         created_at=row.created_at,
         last_activity_at=row.last_activity_at,
         version=row.version,
+        looked_up_at=looked_up_at,
     )
 
 

@@ -6,6 +6,7 @@ the ordinary plan treats it like any other order. Applying the change gives it i
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from reconciliation.domain.amounts import ZERO, plain
 from reconciliation.domain.attribution import Attribution
@@ -15,7 +16,7 @@ from reconciliation.domain.order_rules import OrderRule
 from reconciliation.domain.plans.changes import ExternalOrderDraft, MismatchDraft
 from reconciliation.domain.plans.evidence import fill_as_evidence, shown_as_evidence
 from reconciliation.domain.types import ExchangeOrder
-from reconciliation.domain.unowned import Unowned
+from reconciliation.domain.unowned import Unowned, adoptable_quantity
 from reconciliation.enums import (
     Direction,
     MismatchKind,
@@ -41,10 +42,15 @@ def place_adoptions(books: Books, unowned: Sequence[Unowned]) -> Adoptions:
     orders, trades = dict(books.orders), dict(books.trades)
     findings = []
     for number, item in enumerate(unowned, start=1):
-        if item.attribution is None or item.shown is None or not _is_complete(item.shown):
+        if item.attribution is None or item.shown is None:
+            continue
+        quantity = adoptable_quantity(item.shown, item.fills)
+        if quantity is None:
             continue
         trade = _trade_for(item, item.shown, item.attribution, trades, temporary_id=-number)
-        order = _order_for(item.shown, item.attribution, trade, temporary_id=-number)
+        order = _order_for(
+            item.shown, item.attribution, trade, quantity=quantity, temporary_id=-number
+        )
         orders[order.id] = order
         findings.append(
             OrderFinding(rule=item.rule, order=order, shown=item.shown, fills=item.fills)
@@ -69,11 +75,6 @@ def draft_nobodys(
 def external_key(symbol: str, exchange_order_id: str) -> str:
     """Return the name of the difference that an exchange order without a row is."""
     return f"exchange-order:{symbol}:{exchange_order_id}"
-
-
-def _is_complete(shown: ExchangeOrder) -> bool:
-    """Return whether an order says enough of itself to become a row."""
-    return shown.created_at is not None and shown.quantity is not None and shown.quantity > 0
 
 
 def _trade_for(
@@ -125,11 +126,11 @@ def _order_for(
     attribution: Attribution,
     trade: TradeState | None,
     *,
+    quantity: Decimal,
     temporary_id: int,
 ) -> OrderState:
     created_at = shown.created_at
-    assert created_at is not None  # noqa: S101  (_is_complete)
-    assert shown.quantity is not None  # noqa: S101  (_is_complete)
+    assert created_at is not None  # noqa: S101  (adoptable_quantity)
     return OrderState(
         id=temporary_id,
         profile_id=attribution.profile.id,
@@ -145,7 +146,7 @@ def _order_for(
         type=shown.type,
         sub_tag=shown.sub_tag,
         status=OrderStatus.OPEN,
-        quantity=shown.quantity,
+        quantity=quantity,
         price=shown.price,
         filled_quantity=ZERO,
         average_price=None,

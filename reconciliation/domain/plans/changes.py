@@ -1,4 +1,4 @@
-"""What a decision comes to: a Change that can be applied as it is, or a Refusal with its reason.
+"""What a decision comes to: a Change that can be applied as it is.
 
 A Change names its premises, the rows and versions it relied on. Applying it writes all of it or,
 when a premise no longer holds, none of it; the next cycle then decides anew.
@@ -136,11 +136,3 @@ class Change:
     allocations: tuple[AllocationDraft, ...] = ()
     mismatches: tuple[MismatchDraft, ...] = ()
     events: tuple[EventDraft, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A decision not to write, with its reason: a value that is audited, never a traceback."""
-
-    reason_code: str
-    sentence: str

@@ -19,11 +19,13 @@ class MismatchPlan:
     again: tuple[tuple[OpenMismatch, MismatchDraft], ...] = ()
     repaired: tuple[tuple[OpenMismatch, MismatchDraft], ...] = ()
     gone: tuple[OpenMismatch, ...] = ()
+    found: tuple[OpenMismatch, ...] = ()
+    """Of orders that were found after all: what counts towards "no such order" starts anew."""
 
     @property
     def is_empty(self) -> bool:
         """Return whether there is nothing to write."""
-        return not (self.new or self.again or self.repaired or self.gone)
+        return not (self.new or self.again or self.repaired or self.gone or self.found)
 
 
 def plan_mismatches(
@@ -31,6 +33,7 @@ def plan_mismatches(
     open_before: Iterable[OpenMismatch],
     drafts: Iterable[MismatchDraft],
     can_see: Callable[[OpenMismatch], bool],
+    found_orders: frozenset[int] = frozenset(),
 ) -> MismatchPlan:
     """Compare what was open with what is seen now.
 
@@ -53,5 +56,13 @@ def plan_mismatches(
         ),
         gone=tuple(
             mismatch for key, mismatch in before.items() if key not in seen and can_see(mismatch)
+        ),
+        found=tuple(
+            mismatch
+            for key, mismatch in before.items()
+            if key not in seen
+            and not can_see(mismatch)
+            and mismatch.not_found_count > 0
+            and mismatch.order_id in found_orders
         ),
     )

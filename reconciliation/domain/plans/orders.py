@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from reconciliation.domain.amounts import ZERO, plain
+from reconciliation.domain.amounts import plain
 from reconciliation.domain.audit import EventDraft
-from reconciliation.domain.books import Books, OrderState, TradeState
+from reconciliation.domain.books import Books, KeptFill, OrderState, TradeState
 from reconciliation.domain.legs import LegDraft
 from reconciliation.domain.order_diff import (
     OrderFinding,
+    claimed_quantity,
     differing_terms,
     is_child,
     mirrored_quantity,
@@ -25,6 +26,7 @@ from reconciliation.domain.plans.booking import (
     book_fills,
     booked_average,
     dust_row,
+    net_quantity,
     with_quantity,
     with_status_of_quantities,
 )
@@ -77,6 +79,18 @@ _MIRRORS_TERMS = frozenset(
 )
 _ENDS_KNOWN_ORDER = frozenset({OrderRule.ABSENT_FILLED, OrderRule.ABSENT_ENDED})
 _ENDS_ORDER = _ENDS_KNOWN_ORDER | {OrderRule.UNKNOWN_CLOSED_ENTRY}
+# Rules that leave open what an order was filled with: its trade may hold more than is booked.
+_UNSETTLED = frozenset(
+    {
+        OrderRule.FRESH,
+        OrderRule.CLASS_NOT_READ,
+        OrderRule.ABSENT_FILLS_MISSING,
+        OrderRule.ABSENT_NOT_FOUND,
+        OrderRule.LOOK_UP_FAILED,
+    }
+)
+FEE_EATS_FILL = "the fee takes all of a fill: nothing was gained that could be booked"
+CONTRADICTS_TRADE = "the order has another profile, symbol or side than its trade"
 NO_TRADE = "the order belongs to no trade, so its fills have nowhere to go"
 UNKNOWN_TO_EXCHANGE = "UNKNOWN_TO_EXCHANGE"
 
@@ -107,9 +121,13 @@ class Evidence:
 
 @dataclass(slots=True)
 class _Draft:
-    """A Change in the making: the states so far and what was decided on the way."""
+    """A Change in the making: the states so far and what was decided on the way.
+
+    `is_entry_unsettled` says that nobody knows yet what became of an entry of the trade.
+    """
 
     trade: TradeState | None
+    is_entry_unsettled: bool = False
     orders: list[OrderState] = field(default_factory=list)
     history: list[HistoryDraft] = field(default_factory=list)
     allocations: list[AllocationDraft] = field(default_factory=list)
@@ -132,10 +150,16 @@ def plan_orders(findings: Sequence[OrderFinding], evidence: Evidence) -> tuple[C
         if finding.rule.row.mismatch is not None or order.id in evidence.legs:
             key = (0, order.id) if order.trade_id is None else (1, order.trade_id)
             groups.setdefault(key, []).append(finding)
+    unsettled = {
+        finding.order.trade_id
+        for finding in findings
+        if finding.order.purpose == Purpose.ENTRY and finding.rule in _UNSETTLED
+    }
     return tuple(
         _plan_group(
             findings=groups[key],
             trade=evidence.books.trades[key[1]] if key[0] == 1 else None,
+            is_entry_unsettled=key[0] == 1 and key[1] in unsettled,
             evidence=evidence,
         )
         for key in sorted(groups)
@@ -143,12 +167,16 @@ def plan_orders(findings: Sequence[OrderFinding], evidence: Evidence) -> tuple[C
 
 
 def _plan_group(
-    *, findings: Sequence[OrderFinding], trade: TradeState | None, evidence: Evidence
+    *,
+    findings: Sequence[OrderFinding],
+    trade: TradeState | None,
+    is_entry_unsettled: bool,
+    evidence: Evidence,
 ) -> Change:
     books = evidence.books
     links = () if trade is None else evidence.links.get(trade.id, ())
     legs = [leg for finding in findings for leg in evidence.legs.get(finding.order.id, ())]
-    draft = _Draft(trade=trade, allocations=list(links))
+    draft = _Draft(trade=trade, is_entry_unsettled=is_entry_unsettled, allocations=list(links))
     if trade is not None and links:
         draft.events.append(link_event(trade, links))
     for finding in findings:
@@ -206,12 +234,12 @@ def _plan_order(finding: OrderFinding, evidence: Evidence, draft: _Draft) -> Non
         order = _mirror(replace(finding, order=order), before, draft)
         if order.is_active and not before.is_active:
             _revive_canceled_trade(order, draft)
-    lacks_fills = shown is not None and finding.visible_quantity < (shown.filled_quantity or ZERO)
+    lacks_fills = shown is not None and finding.visible_quantity < claimed_quantity(shown)
     if rule == OrderRule.ABSENT_FILLS_MISSING or (rule in _ENDS_KNOWN_ORDER and lacks_fills):
         problem = "fills that the order says it has are not visible yet"
-    elif rule in _ENDS_ORDER and shown is not None and problem != NO_TRADE and not lacks_fills:
+    elif rule in _ENDS_ORDER and shown is not None and not lacks_fills:
         order = _end(order, shown.status, "", finding, evidence.books, draft)
-    elif ends_unknown and problem != NO_TRADE:
+    elif ends_unknown:
         order = _end(
             order, OrderStatus.CANCELED, UNKNOWN_TO_EXCHANGE, finding, evidence.books, draft
         )
@@ -254,8 +282,10 @@ def _book(
     if not unbooked:
         return order_after, None
     if draft.trade is None or order.purpose is None:
-        return order, NO_TRADE
+        return order_after, NO_TRADE
     before = draft.trade
+    if not _agrees_with(order, before):
+        return order_after, CONTRADICTS_TRADE
     booking = book_fills(
         trade=before,
         order=order,
@@ -274,7 +304,11 @@ def _book(
         action = "trade.entry_filled" if order.purpose == Purpose.ENTRY else "trade.exit_filled"
         draft.events.append(fill_event(action, before, order, order_after, booking, unbooked))
     if booking.overclose == 0:
-        return order_after, None
+        eaten = any(_moves_nothing(kept, books) for kept in unbooked)
+        return order_after, FEE_EATS_FILL if eaten else None
+    excess = f"the exit fills exceed the trade's open quantity by {plain(booking.overclose)};"
+    if draft.is_entry_unsettled:
+        return order_after, f"{excess} what became of an entry is not known yet"
     draft.reviews.append(
         ReviewDraft(
             queue=ReviewQueue.QUARANTINE,
@@ -289,10 +323,7 @@ def _book(
             },
         )
     )
-    return order_after, (
-        f"the exit fills exceed the trade's open quantity by {plain(booking.overclose)};"
-        " a person must say whose they are"
-    )
+    return order_after, f"{excess} a person must say whose they are"
 
 
 def _with_dust(booking: Booking, order: OrderState, amount_step: Decimal | None) -> Booking:
@@ -353,6 +384,8 @@ def _end(
     draft: _Draft,
 ) -> OrderState:
     """End an order whose fills are all booked: reconcile_cancel for what was not filled."""
+    if finding.shown is not None and finding.shown.quantity is not None:
+        order = replace(order, quantity=mirrored_quantity(finding))  # it may have been amended
     if status == OrderStatus.FILLED or order.filled_quantity >= order.quantity:
         status, reason = OrderStatus.FILLED, ""
     if not order_may_become(order.status, status):
@@ -394,6 +427,21 @@ def _has_another_entry(order: OrderState, books: Books, draft: _Draft) -> bool:
         and other.is_active
         for other in orders.values()
     )
+
+
+def _agrees_with(order: OrderState, trade: TradeState) -> bool:
+    """Return whether an order can be of its trade; what contradicts itself is never booked."""
+    return (
+        order.profile_id == trade.profile_id
+        and order.symbol == trade.symbol
+        and order.purpose is not None
+        and order.side == trade.side_of(order.purpose)
+    )
+
+
+def _moves_nothing(kept: KeptFill, books: Books) -> bool:
+    base = books.base_currencies.get(kept.fill.symbol)
+    return net_quantity(kept.fill, kept.remaining, base) <= 0
 
 
 def _known_id(order: OrderState, finding: OrderFinding) -> str | None:

@@ -1,0 +1,167 @@
+"""Every setting parses, and what does not says so with its name, the fault and an example."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciliation import conf
+from reconciliation.conf import BY_NAME, SETTINGS, ConfigurationError, InvalidValue
+
+every_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+
+# Of each setting: a text that is taken, what it becomes, and texts that are refused.
+SAMPLES: dict[str, tuple[str, object, list[str]]] = {
+    "RECON_INFLIGHT_GRACE_MS": ("0", timedelta(0), ["-1", "5s", "600001", "1.0"]),
+    "RECON_ORDER_NOT_FOUND_RETRIES": ("1", 1, ["0", "1001", "-5", "five", "5.0"]),
+    "RECON_MAX_ORDER_LOOKUPS_PER_CYCLE": ("10000", 10_000, ["0", "10001", "all"]),
+    "RECON_INTERVAL_SECONDS": ("1", timedelta(seconds=1), ["0", "86401", "1m", "0.5"]),
+    "RECON_LOCK_TTL_MS": ("600000", timedelta(minutes=10), ["999", "600001", "15s"]),
+    "RECON_EXIT_BACKFILL_FILL_AFTER_TRADE_GRACE_MINUTES": (
+        "10080",
+        timedelta(days=7),
+        ["-1", "10081", "5 minutes"],
+    ),
+}
+
+
+def parsed(**mapping: str) -> conf.Conf:
+    return conf.require(mapping)
+
+
+def problems(**mapping: str) -> tuple[conf.Problem, ...]:
+    view, found = conf.load(mapping)
+    assert (view is None) == bool(found)
+    return found
+
+
+def test_every_setting_has_a_sample_here():
+    assert sorted(SAMPLES) == sorted(BY_NAME)
+
+
+def test_without_any_setting_the_defaults_hold():
+    assert parsed() == parsed(**{setting.name: setting.default for setting in SETTINGS})
+
+
+@every_setting
+def test_a_default_is_a_text_that_parses(setting):
+    assert getattr(parsed(), setting.field) == setting.parse(setting.default)
+
+
+@every_setting
+def test_a_text_becomes_what_it_means(setting):
+    text, value, _ = SAMPLES[setting.name]
+    assert getattr(parsed(**{setting.name: text}), setting.field) == value
+    assert getattr(parsed(**{setting.name: f"  {text} \n"}), setting.field) == value
+
+
+@every_setting
+@pytest.mark.parametrize("text", ["", "   "], ids=["empty", "blank"])
+def test_an_empty_text_is_the_default(setting, text):
+    assert parsed(**{setting.name: text}) == parsed()
+
+
+@every_setting
+def test_a_text_that_cannot_be_used_names_the_setting_the_fault_and_an_example(setting):
+    for text in SAMPLES[setting.name][2]:
+        (problem,) = problems(**{setting.name: text})
+        assert problem.name == setting.name
+        assert repr(text) in problem.fault
+        assert f"{setting.name}={setting.default}" in problem.hint
+
+
+@every_setting
+def test_a_setting_says_what_it_means(setting):
+    assert setting.meaning.endswith(".")
+    assert setting.name.startswith(("RECON_", "ENABLE_RECON_"))
+
+
+def test_the_table_names_every_field_once():
+    fields = [setting.field for setting in SETTINGS]
+    assert sorted(fields) == sorted(conf.Conf.__dataclass_fields__)
+    assert len(set(BY_NAME)) == len(SETTINGS)
+
+
+def test_every_problem_is_found_not_only_the_first():
+    found = problems(
+        RECON_LOCK_TTL_MS="x", RECON_INTERVAL_SECONDS="y", RECON_TYPO="1", ENABLE_RECON_TYPO="1"
+    )
+    assert sorted(problem.name for problem in found) == [
+        "ENABLE_RECON_TYPO",
+        "RECON_INTERVAL_SECONDS",
+        "RECON_LOCK_TTL_MS",
+        "RECON_TYPO",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [
+        ("RECON_LOCK_TTL", "RECON_LOCK_TTL_MS"),
+        ("RECON_INFLIGHT_GRACE", "RECON_INFLIGHT_GRACE_MS"),
+        ("RECON_ORDER_NOTFOUND_RETRIES", "RECON_ORDER_NOT_FOUND_RETRIES"),
+    ],
+)
+def test_a_name_that_is_almost_a_setting_gets_a_hint(typo, meant):
+    (problem,) = problems(**{typo: "1"})
+    assert problem.name == typo
+    assert problem.hint == f"did you mean {meant}?"
+
+
+def test_a_name_that_is_nothing_like_a_setting_is_a_problem_too():
+    (problem,) = problems(RECON_XYZZY="1")
+    assert "no setting" in problem.fault
+    assert ".env.example" in problem.hint
+
+
+def test_names_of_others_are_nobodys_business():
+    assert problems(PATH="/bin", RECONCILE="1", MAIN_API_KEY="x", recon_lock_ttl_ms="x") == ()
+
+
+def test_require_raises_with_every_problem():
+    with pytest.raises(ConfigurationError) as raised:
+        conf.require({"RECON_LOCK_TTL_MS": "x", "RECON_TYPO": "1"})
+    assert [problem.name for problem in raised.value.problems] == [
+        "RECON_TYPO",
+        "RECON_LOCK_TTL_MS",
+    ]
+    assert "RECON_LOCK_TTL_MS=15000" in str(raised.value)
+
+
+def test_the_hash_names_the_settings_in_force():
+    assert parsed().hash() == parsed(RECON_LOCK_TTL_MS="15000").hash()
+    changed = {parsed(**{name: text}).hash() for name, (text, _, _) in SAMPLES.items()}
+    assert len(changed | {parsed().hash()}) == len(SAMPLES) + 1
+
+
+@every_setting
+def test_the_view_as_text_shows_every_setting_in_force(setting):
+    shown = parsed(**{setting.name: SAMPLES[setting.name][0]}).as_text()
+    assert sorted(shown) == sorted(BY_NAME)
+    assert shown[setting.name] != parsed().as_text()[setting.name]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("true", True), ("TRUE", True), ("1", True), ("yes", True), ("No", False), ("0", False)],
+)
+def test_a_yes_or_no_is_read_in_its_usual_words(text, value):
+    assert conf._boolean(text) is value
+
+
+@pytest.mark.parametrize("text", ["2", "on", "maybe", ""])
+def test_any_other_word_is_no_yes_and_no_no(text):
+    with pytest.raises(InvalidValue):
+        conf._boolean(text)
+
+
+@pytest.mark.parametrize("text", ["-0.1", "x", "nan", "Infinity", "0.0000000000000000001"])
+def test_an_amount_is_exact_and_not_negative(text):
+    with pytest.raises(InvalidValue):
+        conf._not_negative(text)
+
+
+def test_the_example_file_has_every_setting_with_its_default():
+    lines = (Path(__file__).parents[1] / ".env.example").read_text().splitlines()
+    shown = {line.lstrip("# ").strip() for line in lines}
+    assert {f"{setting.name}={setting.default}" for setting in SETTINGS} <= shown
