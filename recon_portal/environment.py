@@ -70,27 +70,26 @@ class Environment:
             return "INFO"
         return text
 
-    def database(self, name: str, *, default: str) -> dict[str, Any]:
-        """Return Django's description of a database. Its URL may hold a password: never shown."""
-        fallback: dict[str, Any] = environ.Env.db_url_config(default)
+    def database(self, name: str, *, default: Path) -> dict[str, Any]:
+        """Return Django's description of a database, unless set that of the SQLite file `default`.
+
+        Its URL may hold a password, so a fault in it quotes nothing of it.
+        """
         url = self.text(name)
-        if not url:
-            return fallback
-        fault = _database_fault(url)
+        fault = _database_fault(url) if url else None
         if fault is not None:
-            self._fault(name, f"{fault}; it is not shown, since it may hold a password", DATABASE_EXAMPLES)
-            return fallback
-        config: dict[str, Any] = environ.Env.db_url_config(url)
-        return config
+            told = f"{fault} (it is not shown, since it may hold a password)"
+            self._fault(name, told, DATABASE_EXAMPLES)
+        if url and fault is None:
+            config: dict[str, Any] = environ.Env.db_url_config(url)
+            return config
+        self._make(default.parent, name, DATABASE_EXAMPLES)
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(default)}
 
     def folder(self, name: str, *, default: Path) -> Path:
         """Return a folder, which is made where it does not exist."""
         path = Path(self.text(name, str(default)))
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            fault = f"the folder {str(path)!r} cannot be made: {error.strerror}"
-            self._fault(name, fault, f"{name}={default}")
+        self._make(path, name, f"{name}={default}")
         return path
 
     def refuse_faults(self) -> None:
@@ -119,6 +118,12 @@ class Environment:
                 self._fault(ENV_FILE, fault, "HTTPS_ONLY=true")
         reader = type("Reader", (environ.Env,), {"ENVIRON": self.variables})
         reader.read_env(io.StringIO("\n".join(line for line in lines if _SETTING.match(line))))
+
+    def _make(self, folder: Path, name: str, example: str) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._fault(name, f"{str(folder)!r} cannot be made: {error.strerror}", example)
 
     def _fault(self, name: str, fault: str, example: str) -> None:
         self._faults.append(f"{name}: {fault}; for example {example}")

@@ -8,7 +8,6 @@ demo makes its own.
 """
 
 from pathlib import Path
-from urllib.parse import quote
 
 from recon_portal.environment import Environment
 
@@ -60,11 +59,10 @@ TEMPLATES = [
     }
 ]
 
-_DEFAULT_DATABASE = f"sqlite:///{quote(str(BASE_DIR / 'var/portal.sqlite3'))}"
-DATABASES = {"default": env.database("DATABASE_URL", default=_DEFAULT_DATABASE)}
+DATABASES = {"default": env.database("DATABASE_URL", default=BASE_DIR / "var/portal.sqlite3")}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
-_CONN_MAX_AGE = env.whole_number("DATABASE_CONN_MAX_AGE", default=60, low=0, high=86_400)
-_TRANSACTION_POOLER = env.switch("DATABASE_TRANSACTION_POOLER", default=False)
+conn_max_age = env.whole_number("DATABASE_CONN_MAX_AGE", default=60, low=0, high=86_400)
+transaction_pooler = env.switch("DATABASE_TRANSACTION_POOLER", default=False)
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE takes the write lock when a transaction begins, so two writers wait for each other
     # instead of failing half-way; recursive_triggers makes REPLACE fire the audit's DELETE trigger.
@@ -76,10 +74,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         ),
     }
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = _CONN_MAX_AGE
+    DATABASES["default"]["CONN_MAX_AGE"] = conn_max_age
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     # Both are for a transaction pooler in between (pgbouncer, Supabase's port 6543).
-    if _TRANSACTION_POOLER:
+    if transaction_pooler:
         DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
         DATABASES["default"]["CONN_MAX_AGE"] = 0
         DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = None
@@ -102,7 +100,6 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "static/"
-# In var/ by default, as the database is: this makes the folder of both.
 STATIC_ROOT = env.folder("STATIC_ROOT", default=BASE_DIR / "var/static")
 # The files of the installed packages are served as they are, so a clone needs no collectstatic.
 WHITENOISE_USE_FINDERS = True

@@ -1,10 +1,20 @@
-"""The WSGI entry point: refuses to start while the system checks report an error."""
+"""The WSGI entry point: refuses to start while a setting or a system check is wrong."""
 
 import os
+import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.core.wsgi import get_wsgi_application
 
+# To gunicorn this says that another worker would fare no better; any other would be tried again.
+_CANNOT_START = 3
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recon_portal.settings")
-application = get_wsgi_application()
-call_command("check")
+try:
+    application = get_wsgi_application()
+    call_command("check")
+except (ImproperlyConfigured, SystemCheckError) as error:
+    sys.stderr.write(f"The settings cannot be used.\n{error}\n")
+    sys.exit(_CANNOT_START)

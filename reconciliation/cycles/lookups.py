@@ -9,7 +9,7 @@ from reconciliation.domain.types import Instrument, LookUp, OrderFound, OrderNot
 from reconciliation.domain.unowned import OrderKey
 from reconciliation.enums import ENDED_UNFILLED_ORDER_STATUSES, OrderClass
 from reconciliation.exchange.gateway import ExchangeError, Gateway
-from reconciliation.handlers.fills import keep_order_fills
+from reconciliation.handlers.fills import UnprovenFills, keep_order_fills
 from reconciliation.models import ExchangeAccount
 
 
@@ -73,13 +73,16 @@ class LookUps:
         except ExchangeError as error:
             return Unread(reason=str(error))
         if isinstance(answer, OrderFound) and not isinstance(answer.fills, Unread):
-            keep_order_fills(
-                account_id=self.account.pk,
-                instrument_type=self.instruments[symbol].type,
-                fills=answer.fills,
-                run_id=self.run_id,
-                now=self.ports.clock.now(),
-            )
+            try:
+                keep_order_fills(
+                    account_id=self.account.pk,
+                    instrument_type=self.instruments[symbol].type,
+                    fills=answer.fills,
+                    run_id=self.run_id,
+                    now=self.ports.clock.now(),
+                )
+            except UnprovenFills as error:
+                return Unread(reason=str(error))
         return answer
 
 

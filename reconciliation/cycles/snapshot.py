@@ -8,7 +8,7 @@ from reconciliation.domain.intervals import gaps
 from reconciliation.domain.types import AccountSnapshot, ExchangePosition, OpenOrders, Unread
 from reconciliation.enums import InstrumentType, OrderClass
 from reconciliation.exchange.gateway import ExchangeError, Gateway, HistoryUnobtainable
-from reconciliation.handlers.fills import ContradictoryPage, keep_fill_page, mark_unobtainable
+from reconciliation.handlers.fills import UnprovenFills, keep_fill_page, mark_unobtainable
 from reconciliation.models import ExchangeAccount
 from reconciliation.selectors.coverage import (
     OVERLAP,
@@ -44,7 +44,7 @@ def take_snapshot(
         try:
             _read_fills(account, instrument_type, gateway, ports, run_id, as_of)
             fills[instrument_type] = None
-        except (ExchangeError, ContradictoryPage) as error:
+        except (ExchangeError, UnprovenFills) as error:
             fills[instrument_type] = Unread(reason=str(error))
     progress("reading positions")
     positions: tuple[ExchangePosition, ...] | Unread

@@ -66,8 +66,9 @@ def _insert_external_orders(
             account=account,
             symbol=draft.shown.symbol,
             exchange_order_id=draft.shown.exchange_order_id,
-            client_order_id=draft.shown.client_order_id,
-            sub_tag=draft.shown.sub_tag,
+            # What a stranger wrote may be of any length; the raw answer below has all of it.
+            client_order_id=_clipped(draft.shown.client_order_id),
+            sub_tag=_clipped(draft.shown.sub_tag),
             side=draft.shown.side,
             quantity=draft.shown.quantity,
             price=draft.shown.price,
@@ -95,3 +96,7 @@ def _insert_external_orders(
                 },
             )
         )
+
+
+def _clipped(text: str | None) -> str | None:
+    return None if text is None else text.replace("\x00", "�")[:64]

@@ -13,15 +13,15 @@ from reconciliation.handlers.bulk import insert_missing_rows
 from reconciliation.models import Fill, FillCoverage
 
 
-class ContradictoryPage(RuntimeError):
-    """A page leaves out a fill that the exchange showed before: it proves nothing."""
+class UnprovenFills(RuntimeError):
+    """What was read proves no interval: it contradicts itself, or not all of it can be kept."""
 
 
 def keep_fill_page(*, account_id: int, page: FillPage, run_id: int, now: datetime) -> int:
     """Keep a page's fills and extend the coverage by its interval; return how many were new.
 
     A list that is empty, or short, without saying so looks complete. So a page is believed only
-    if it holds every fill of its interval that was seen before; else `ContradictoryPage`.
+    if it holds every fill of its interval that was seen before; else `UnprovenFills`.
     """
     with transaction.atomic(durable=True):
         seen = {fill.key: (fill.quantity, fill.price) for fill in page.fills}
@@ -35,11 +35,14 @@ def keep_fill_page(*, account_id: int, page: FillPage, run_id: int, now: datetim
             now_shown = seen.get((symbol, side, fill_id))
             if now_shown != (quantity, price):
                 what = "is missing" if now_shown is None else "has other numbers"
-                raise ContradictoryPage(
+                raise UnprovenFills(
                     f"fill {fill_id} of {symbol} was shown before and {what} now"
                 )
-        new = _insert(account_id, page.instrument_type, page.fills, run_id, now)
-        _extend_coverage(account_id, page.instrument_type, (page.start, page.end))
+        storable = [fill for fill in page.fills if _is_storable(fill)]
+        new = _insert(account_id, page.instrument_type, storable, run_id, now)
+        if len(storable) == len(page.fills):
+            _extend_coverage(account_id, page.instrument_type, (page.start, page.end))
+    _refuse_unstorable(page.fills)
     return new
 
 
@@ -51,9 +54,39 @@ def keep_order_fills(
     run_id: int,
     now: datetime,
 ) -> int:
-    """Keep the fills of one order; they prove no interval. Return how many were new."""
+    """Keep the fills of one order; they prove no interval. Return how many were new.
+
+    Raises `UnprovenFills` once the others are kept, when one cannot be.
+    """
+    storable = [fill for fill in fills if _is_storable(fill)]
     with transaction.atomic(durable=True):
-        return _insert(account_id, instrument_type, fills, run_id, now)
+        new = _insert(account_id, instrument_type, storable, run_id, now)
+    _refuse_unstorable(fills)
+    return new
+
+
+def _is_storable(fill: ExchangeFill) -> bool:
+    """Return whether the columns can hold what identifies a fill: one bad row stops no other."""
+    texts = {
+        "exchange_fill_id": fill.fill_id,
+        "symbol": fill.symbol,
+        "exchange_order_id": fill.exchange_order_id,
+        "client_order_id": fill.client_order_id,
+        "sub_tag": fill.sub_tag,
+        "trade_hint": fill.trade_hint,
+        "fee_currency": fill.fee_currency,
+    }
+    limits = {name: Fill._meta.get_field(name).max_length or 0 for name in texts}
+    return all(
+        text is None or (len(text) <= limits[name] and "\x00" not in text)
+        for name, text in texts.items()
+    )
+
+
+def _refuse_unstorable(fills: Iterable[ExchangeFill]) -> None:
+    names = [fill.fill_id[:64] for fill in fills if not _is_storable(fill)]
+    if names:
+        raise UnprovenFills(f"text of fill {', '.join(names)} is too long to be kept")
 
 
 def mark_unobtainable(

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from reconciliation.domain.types import ExchangeFill, FillPage
 from reconciliation.enums import CoverageStatus, FillKind, InstrumentType, PositionSide, Side
 from reconciliation.handlers.fills import (
-    ContradictoryPage,
+    UnprovenFills,
     keep_fill_page,
     keep_order_fills,
     mark_unobtainable,
@@ -179,7 +179,7 @@ def test_accounts_are_covered_apart():
 
 def test_a_page_that_leaves_out_a_fill_of_its_interval_is_refused_and_nothing_of_it_kept():
     keep(a_fill("9001"), start=60, end=20)
-    with pytest.raises(ContradictoryPage, match="9001"):
+    with pytest.raises(UnprovenFills, match="9001"):
         keep(a_fill("9002", 10), start=40, end=0)
     assert [row.exchange_fill_id for row in Fill.objects.all()] == ["9001"]
     assert known() == [(60, 20)]
@@ -187,7 +187,7 @@ def test_a_page_that_leaves_out_a_fill_of_its_interval_is_refused_and_nothing_of
 
 def test_an_empty_page_does_not_pass_for_a_quiet_hour():
     keep(a_fill())
-    with pytest.raises(ContradictoryPage):
+    with pytest.raises(UnprovenFills):
         keep()
 
 
@@ -195,7 +195,7 @@ def test_an_empty_page_does_not_pass_for_a_quiet_hour():
 def test_both_ends_of_an_interval_are_within_it(minutes, contradicts):
     make_fill(executed_at=ago(minutes))
     if contradicts:
-        with pytest.raises(ContradictoryPage):
+        with pytest.raises(UnprovenFills):
             keep()
     else:
         assert keep() == 0
@@ -216,7 +216,7 @@ def test_the_fills_of_an_order_prove_no_interval():
 
 def test_a_page_must_hold_the_fills_that_an_order_showed():
     keep_of_order(a_fill())
-    with pytest.raises(ContradictoryPage):
+    with pytest.raises(UnprovenFills):
         keep()
 
 
