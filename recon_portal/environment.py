@@ -102,13 +102,13 @@ class Environment:
         path = Path(named) if named else default
         if not path.exists():
             if named:
-                self._fault(ENV_FILE, f"there is no file {named!r}", f"{ENV_FILE}={default}")
+                self._fault(ENV_FILE, f"there is no file {named!r}", f"{ENV_FILE}=.env")
             return
         try:
             content = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = (error.strerror if isinstance(error, OSError) else "") or "it is no UTF-8 text"
-            self._fault(ENV_FILE, f"{str(path)!r} cannot be read: {why}", f"{ENV_FILE}={default}")
+            self._fault(ENV_FILE, f"{str(path)!r} cannot be read: {why}", f"{ENV_FILE}=.env")
             return
         lines = content.splitlines()
         for number, line in enumerate(lines, start=1):
@@ -116,7 +116,7 @@ class Environment:
                 # Not shown: it may hold a key.
                 fault = f"line {number} of {str(path)!r} is not NAME=value, without spaces before ="
                 self._fault(ENV_FILE, fault, "HTTPS_ONLY=true")
-        reader = type("Reader", (environ.Env,), {"ENVIRON": self.variables})
+        reader: Any = type("Reader", (environ.Env,), {"ENVIRON": self.variables})
         reader.read_env(io.StringIO("\n".join(line for line in lines if _SETTING.match(line))))
 
     def _make(self, folder: Path, name: str, example: str) -> None:

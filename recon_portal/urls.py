@@ -4,9 +4,9 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-admin.site.site_header = "Reconciliation portal"
-admin.site.site_title = "Reconciliation portal"
-admin.site.index_title = "Books of the trading system against the exchange"
+from reconciliation.admin.site import set_up
+
+set_up(admin.site)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),

@@ -120,7 +120,10 @@ def _duration(unit: str, low: int, high: int) -> Callable[[str], timedelta]:
 
 
 def _boolean(text: str) -> bool:
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    words = {
+        **dict.fromkeys(("true", "yes", "on", "1"), True),
+        **dict.fromkeys(("false", "no", "off", "0"), False),
+    }
     if text.lower() not in words:
         raise InvalidValue("is neither true nor false")
     return words[text.lower()]

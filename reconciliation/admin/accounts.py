@@ -106,7 +106,7 @@ class ProfileAdmin(ReadOnlyAdmin[Profile]):
     empty_text = "No profile is set up yet: every order and fill would belong to nobody."
     list_display = (
         col.text("Name", "name"),
-        col.link("Account", "account"),
+        col.whole_link("Account", "account"),
         col.text("Sub tag", "sub_tag"),
         col.amount("Allocated capital (USD)", "allocated_capital_usd"),
         col.yes_no("Enabled", "enabled"),

@@ -19,7 +19,7 @@ from django.utils.text import capfirst
 
 from reconciliation.admin.links import changelist_url, label, link, title
 from reconciliation.admin.objects import audit_trail_of
-from reconciliation.admin.page import Grid, Section
+from reconciliation.admin.page import Grid, Section, gathered
 from reconciliation.admin.paginator import CappedPaginator
 from reconciliation.admin.search import Lookup, matching
 from reconciliation.models import AuditEvent
@@ -53,6 +53,9 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
 
     note = ""
     """Who writes these rows, and what they mean: on top of the list and of each page."""
+    legend: Mapping[str, str] = {}
+    """What the words of a column mean: folded on top of the list."""
+    legend_title = ""
     empty_text = ""
     """What it means that there is no row at all."""
     search_by: Sequence[Lookup] = ()
@@ -105,6 +108,8 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
             {
                 "title": capfirst(str(self.opts.verbose_name_plural)),
                 "note": self.note,
+                "legend": self.legend,
+                "legend_title": self.legend_title,
                 "empty_text": self.empty_text,
                 "narrowings": self._narrowings(request),
                 **(extra_context or {}),
@@ -132,11 +137,11 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
                 "note": self.note,
                 "opts": self.opts,
                 "original": obj,
-                "sections": [
-                    section.load() if isinstance(section, Grid) else section
+                "sections": gathered(
+                    section
                     for section in self.sections(obj)
                     if not isinstance(section, Grid) or may_view(request, section.model)
-                ],
+                ),
                 **(extra_context or {}),
             },
         )

@@ -14,6 +14,7 @@ from django.db.models import Model
 from django.utils.text import slugify
 
 from reconciliation.admin import display
+from reconciliation.admin.links import label, short
 from reconciliation.admin.links import link as link_row
 from reconciliation.admin.links import short_link as short_link_row
 
@@ -58,6 +59,11 @@ def text(title: str, path: str) -> Column:
     return Column(title, lambda row: display.text(follow(row, path)))
 
 
+def short_text(title: str, path: str) -> Column:
+    """Return a column of ids, of which long ones show their end alone."""
+    return Column(title, lambda row: short(display.text(follow(row, path))))
+
+
 def amount(title: str, path: str) -> Column:
     return Column(title, lambda row: display.amount(follow(row, path)))
 
@@ -86,15 +92,23 @@ def yes_no(title: str, path: str) -> Column:
 
 
 def link(title: str, path: str) -> Column:
-    """Return a column that leads to a related row, which the queryset must have joined."""
+    """Return a column that leads to a related row, which the queryset must have joined.
+
+    A long name shows its end alone.
+    """
+    return Column(title, lambda row: short_link_row(follow(row, path)))
+
+
+def whole_link(title: str, path: str) -> Column:
+    """Return a column like `link` that never shortens a name: of profiles and accounts."""
     return Column(title, lambda row: link_row(follow(row, path)))
 
 
-def short_link(title: str, path: str) -> Column:
-    """Return a column like `link`, whose long names show their end alone."""
-    return Column(title, lambda row: short_link_row(follow(row, path)))
+def name(title: str) -> Column:
+    """Return a row's own name, for the first column of its list: Django links it to the page."""
+    return Column(title, lambda row: short(label(row)))
 
 
 def itself(title: str) -> Column:
     """Return a column that leads to the row's own page, for tables on other pages."""
-    return Column(title, link_row)
+    return Column(title, short_link_row)

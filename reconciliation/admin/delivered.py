@@ -53,8 +53,7 @@ def compare(
         yield Notice(
             level="warning",
             sentence=(
-                f"A correction is owed to the trading system: of {' and '.join(differing)} it "
-                "delivered something else."
+                f"The trading system delivered another {_all_of(differing)}; it must be told."
             ),
         )
     yield Table(
@@ -70,6 +69,11 @@ def compare(
             format_html(", of {}", display.moment(delivered_at)) if delivered_at else "",
         ),
     )
+
+
+def _all_of(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _shown(value: Value) -> str:

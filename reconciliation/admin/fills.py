@@ -36,7 +36,7 @@ class FillAdmin(ReadOnlyAdmin[Fill]):
     list_display = (
         col.text("Fill", "exchange_fill_id"),
         col.text("Kind", "kind"),
-        col.link("Account", "account"),
+        col.whole_link("Account", "account"),
         col.text("Symbol", "symbol"),
         col.text("Side", "side"),
         col.amount("Quantity", "quantity"),
@@ -175,7 +175,7 @@ class FillCoverageAdmin(ReadOnlyAdmin[FillCoverage]):
     empty_text = "No interval of fills is proven yet: nothing is known about fills."
     list_display = (
         col.Column("Coverage", lambda row: str(row.pk)),
-        col.link("Account", "account"),
+        col.whole_link("Account", "account"),
         col.text("Instrument type", "instrument_type"),
         col.text("Status", "status"),
         col.moment("From", "start_at"),

@@ -33,7 +33,7 @@ class ProfileLeaseAdmin(ReadOnlyAdmin[ProfileLease]):
     empty_text = "No profile is set up yet, so there is no lock to hold."
     list_display = (
         col.Column("Lock", lambda lease: f"lease {lease.pk}"),
-        col.link("Profile", "profile"),
+        col.whole_link("Profile", "profile"),
         col.Column("State", state),
         col.text("Holder", "holder"),
         col.moment("Since", "acquired_at"),

@@ -74,13 +74,23 @@ def link(obj: Model | None) -> str:
 
 
 def short_link(obj: Model | None) -> str:
-    """Return a link by the end of a long name, for lists: the last characters tell ids apart."""
+    """Return a link by the end of a long name, for tables; the whole name is its tooltip."""
     if obj is None:
         return NOTHING
     words = label(obj)
-    if len(words) > _SHORT:
-        words = f"…{words[-_SHORT_END:]}"
-    return link_to(type(obj), obj.pk, words)
+    if len(words) <= _SHORT:
+        return link(obj)
+    url = object_url(type(obj), obj.pk)
+    return format_html(
+        '<a href="{}" class="nowrap" title="{}">{}</a>', url, words, _end_of(words)
+    )
+
+
+def short(words: str) -> str:
+    """Return the end of a long name, for tables; the whole name is its tooltip."""
+    if len(words) <= _SHORT:
+        return words
+    return format_html('<span class="nowrap" title="{}">{}</span>', words, _end_of(words))
 
 
 def link_to(model: type[Model], pk: object, words: str) -> str:
@@ -92,6 +102,11 @@ def anchor(url: str, words: str) -> str:
     """Return a link; address and words are escaped. Short words stay on one line."""
     css = "nowrap" if len(words) <= _ONE_LINE else ""
     return format_html('<a href="{}" class="{}">{}</a>', url, css, words)
+
+
+def _end_of(words: str) -> str:
+    # The last characters tell ids apart: what they begin with, many of them share.
+    return f"…{words[-_SHORT_END:]}"
 
 
 def _view_name(model: type[Model], view: str) -> str:

@@ -54,7 +54,7 @@ class OrderAdmin(ReadOnlyAdmin[Order]):
         col.text("Exchange order id", "exchange_order_id"),
         col.text("Status", "status"),
         col.text("Purpose", "purpose"),
-        col.link("Profile", "profile"),
+        col.whole_link("Profile", "profile"),
         col.text("Symbol", "symbol"),
         col.text("Side", "side"),
         col.amount("Quantity", "quantity"),
@@ -153,9 +153,9 @@ class OrderLegAdmin(ReadOnlyAdmin[OrderLeg]):
     list_display = (
         col.text("Exchange order id", "exchange_order_id"),
         col.text("Kind", "kind"),
-        col.short_link("Order", "order"),
+        col.link("Order", "order"),
         col.text("Symbol", "symbol"),
-        col.link("Account", "account"),
+        col.whole_link("Account", "account"),
         col.moment("Recorded", "recorded_at"),
     )
     list_filter = (("kind", WordFilter), "account")
@@ -196,7 +196,7 @@ class ExternalOrderAdmin(ReadOnlyAdmin[ExternalOrder]):
     list_display = (
         col.text("Exchange order id", "exchange_order_id"),
         col.text("Status", "status"),
-        col.link("Account", "account"),
+        col.whole_link("Account", "account"),
         col.text("Symbol", "symbol"),
         col.text("Side", "side"),
         col.amount("Quantity", "quantity"),

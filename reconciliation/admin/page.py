@@ -1,6 +1,6 @@
 """What an object page is made of: notices, facts, tables, blocks of text. None has a form."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -49,6 +49,8 @@ class Table:
     empty: str = ""
     note: str = ""
     more: str = ""
+    foreign: bool = False
+    """Whether others wrote the cells, whose words may have any length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +61,24 @@ class Block:
     title: str
     text: str
     note: str = ""
+    folded: str = ""
+    """What to press to see the text, where the page has shown what it says already."""
 
     @classmethod
-    def of(cls, *, title: str, text: str, note: str = "") -> "Block":
+    def of(cls, *, title: str, text: str, note: str = "", folded: str = "") -> "Block":
         """Return a block of foreign text: made visible, cut where it is too long."""
         shown, cut = display.block(text)
-        return cls(title=title, text=shown, note=" ".join(part for part in (note, cut) if part))
+        note = " ".join(part for part in (note, cut) if part)
+        return cls(title=title, text=shown, note=note, folded=folded)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """Sentences, one a line."""
+
+    template: ClassVar = "admin/reconciliation/sections/lines.html"
+    title: str
+    lines: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +86,7 @@ class Grid:
     """A table of related rows, read when the page is built, if the user may see such rows.
 
     `queryset` is ordered and has joined what the columns follow; `order` says that order in words;
-    `url` leads to the full list.
+    `url` leads to the full list, if there is one.
     """
 
     title: str
@@ -81,6 +95,7 @@ class Grid:
     order: str
     url: str
     empty: str
+    note: str = ""
 
     @property
     def model(self) -> type[Model]:
@@ -89,9 +104,9 @@ class Grid:
     def load(self) -> Table:
         """Read the rows: one query, one row more than is shown tells whether there are others."""
         found = list(self.queryset[: ROWS_PER_TABLE + 1])
-        note, words = "", "Open as a list"
+        note, words = self.note, "Open as a list"
         if len(found) > ROWS_PER_TABLE:
-            note = f"The {self.order} {ROWS_PER_TABLE} are shown; there are more."
+            note = f"{note} The {self.order} {ROWS_PER_TABLE} are shown; there are more.".strip()
             words = "Open all of them as a list"
         return Table(
             title=self.title,
@@ -99,8 +114,23 @@ class Grid:
             rows=[[column(row) for column in self.columns] for row in found[:ROWS_PER_TABLE]],
             empty=self.empty,
             note=note,
-            more=anchor(self.url, words) if found else "",
+            more=anchor(self.url, words) if found and self.url else "",
         )
 
 
-Section = Notice | Facts | Table | Block | Grid
+Section = Notice | Facts | Table | Block | Lines | Grid
+
+
+def gathered(sections: Iterable[Section]) -> list[Section]:
+    """Return the sections with their rows read; those without a row share one at the end."""
+    shown: list[Section] = []
+    without: list[str] = []
+    for section in sections:
+        loaded = section.load() if isinstance(section, Grid) else section
+        if isinstance(loaded, Table) and not loaded.rows:
+            without.append(loaded.empty)
+        else:
+            shown.append(loaded)
+    if without:
+        shown.append(Lines(title="Nothing to show", lines=without))
+    return shown

@@ -41,7 +41,7 @@ class PositionAdmin(ReadOnlyAdmin[Position]):
     empty_text = "No position row is recorded: the trading system has delivered none yet."
     list_display = (
         col.text("Symbol", "symbol"),
-        col.link("Profile", "profile"),
+        col.whole_link("Profile", "profile"),
         col.text("Direction", "direction"),
         col.signed("Quantity", "quantity"),
         col.amount("Entry price", "entry_price"),

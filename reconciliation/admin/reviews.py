@@ -23,7 +23,7 @@ class ReviewItemAdmin(ReadOnlyAdmin[ReviewItem]):
         col.text("Queue", "queue"),
         col.text("Status", "status"),
         col.text("Reason", "reason"),
-        col.link("Profile", "profile"),
+        col.whole_link("Profile", "profile"),
         col.link("Trade", "trade"),
         col.text("Symbol", "trade.symbol"),
         col.link("Fill", "fill"),

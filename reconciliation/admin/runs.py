@@ -28,7 +28,7 @@ class RunAdmin(ReadOnlyAdmin[Run]):
     list_display = (
         col.moment("Started", "started_at", ordering="started_at"),
         col.Column("Run", lambda run: str(run.pk)),
-        col.link("Account", "account"),
+        col.whole_link("Account", "account"),
         col.text("Kind", "kind"),
         col.text("Status", "status"),
         col.text("Coverage", "coverage"),

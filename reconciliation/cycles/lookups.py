@@ -116,12 +116,13 @@ def _look_up(
         if child is None:
             return Unread(reason=f"the triggered order {child_id} could not be found")
         legs.append(child)
-    if found.status in ENDED_UNFILLED_ORDER_STATUSES and client_order_id is not None:
+    own_name = client_order_id or found.client_order_id
+    if found.status in ENDED_UNFILLED_ORDER_STATUSES and own_name is not None:
         # Canceled and replaced under the same client order id: the newer leg lives on.
         newest = gateway.fetch_order(
             symbol=symbol,
             exchange_order_id=None,
-            client_order_id=client_order_id,
+            client_order_id=own_name,
             order_class=order_class,
         )
         if newest is not None and newest.exchange_order_id != found.exchange_order_id:

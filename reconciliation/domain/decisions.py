@@ -9,7 +9,11 @@ from reconciliation.domain.legs import find_legs
 from reconciliation.domain.linking import link_delivered_rows, link_more
 from reconciliation.domain.order_diff import OrderFinding, diff_orders, differing_terms
 from reconciliation.domain.order_rules import OrderRule
-from reconciliation.domain.plans.adoption import draft_nobodys, place_adoptions
+from reconciliation.domain.plans.adoption import (
+    draft_nobodys,
+    find_missing_trades,
+    place_adoptions,
+)
 from reconciliation.domain.plans.alignment import plan_alignments
 from reconciliation.domain.plans.changes import Change, ExternalOrderDraft, MismatchDraft
 from reconciliation.domain.plans.orders import Evidence, NotFoundPolicy, plan_orders
@@ -67,7 +71,7 @@ def decide_orders(
 ) -> Decisions:
     """Decide on every order and fill of the books: legs, links, the table, adoptions, plans."""
     with_legs, legs = find_legs(books, snapshot, look_ups)
-    linked = link_delivered_rows(with_legs)
+    linked = link_delivered_rows(find_missing_trades(with_legs, snapshot, look_ups))
     findings = diff_orders(linked.books, snapshot, look_ups, grace=grace)
     unowned = diff_unowned(linked.books, snapshot, unknown_look_ups, grace=grace)
     adopted = place_adoptions(linked.books, unowned)

@@ -91,7 +91,10 @@ class OrderRule(Enum):
         database="active",
         exchange="not open; look-up says there is no such order",
         mismatch=MismatchKind.MISSING_FROM_EXCHANGE,
-        decision="counted; enough such cycles and complete fills: its fills, then reconcile_cancel",
+        decision=(
+            "counted, found resets the count; after enough such cycles, with every fill since its"
+            " creation read: its fills, then reconcile_cancel (UNKNOWN_TO_EXCHANGE); else it stays"
+        ),
         why="Not found is not the same as never existed, until it was said often enough.",
     )
     LOOK_UP_FAILED = Row(

@@ -91,28 +91,26 @@ def diff_unowned(
         explained |= {kept.id for kept in fills}
         if not is_recent(moments, as_of=snapshot.as_of, grace=grace):
             findings.append(_judge_open(shown, fills, owners))
-    for key, look_up in sorted(look_ups.items(), key=lambda item: item[0]):
-        if (
-            isinstance(look_up, OrderFound)
-            and look_up.order.status not in ACTIVE_ORDER_STATUSES
-            and not _is_known(look_up.order, books)  # the bot may have delivered it meanwhile
-        ):
-            fills = by_order.get(key, ())
-            attribution = attribute(look_up.order, owners)
-            if (
-                isinstance(attribution, Attribution)
-                and _is_entry(attribution)
-                and adoptable_quantity(look_up.order, fills) is not None
-            ):
-                explained |= {kept.id for kept in fills}
-                findings.append(
-                    Unowned(
-                        rule=OrderRule.UNKNOWN_CLOSED_ENTRY,
-                        shown=look_up.order,
-                        fills=fills,
-                        attribution=attribution,
-                    )
+    for found, keys in _by_newest_leg(look_ups).values():
+        if _is_known(found, books):  # the bot may have delivered it meanwhile
+            continue
+        fills = tuple(kept for key in keys for kept in by_order.get(key, ()))
+        attribution = attribute(found, owners)
+        if not isinstance(attribution, Attribution) or not _is_entry(attribution):
+            continue
+        lives = found.status in ACTIVE_ORDER_STATUSES  # adopted from the list of open orders
+        if not lives and adoptable_quantity(found, fills) is None:
+            continue
+        explained |= {kept.id for kept in fills}
+        if not lives:
+            findings.append(
+                Unowned(
+                    rule=OrderRule.UNKNOWN_CLOSED_ENTRY,
+                    shown=found,
+                    fills=fills,
+                    attribution=attribution,
                 )
+            )
     findings += _unexplained(books, snapshot, owners, explained, look_ups, grace)
     return tuple(findings)
 
@@ -210,6 +208,25 @@ def _fills_by_unknown_order(books: Books) -> dict[OrderKey, tuple[KeptFill, ...]
         name = kept.fill.exchange_order_id or f"fill {kept.fill.fill_id}"
         groups.setdefault((kept.fill.symbol, name), []).append(kept)
     return {key: tuple(group) for key, group in groups.items()}
+
+
+def _by_newest_leg(
+    look_ups: Mapping[OrderKey, LookUp],
+) -> dict[OrderKey, tuple[ExchangeOrder, dict[OrderKey, None]]]:
+    """Return each order that was found, once, with the keys of all its legs.
+
+    What replaced an order under the same client order id is the same order, whichever of its legs
+    was asked for.
+    """
+    orders: dict[OrderKey, tuple[ExchangeOrder, dict[OrderKey, None]]] = {}
+    for key, look_up in sorted(look_ups.items(), key=lambda item: item[0]):
+        if isinstance(look_up, OrderFound):
+            newest = look_up.order
+            name = (newest.symbol, newest.exchange_order_id)
+            _, keys = orders.setdefault(name, (newest, {}))
+            keys |= {key: None}
+            keys |= {(leg.symbol, leg.exchange_order_id): None for leg in look_up.legs}
+    return orders
 
 
 def _is_known(shown: ExchangeOrder, books: Books) -> bool:

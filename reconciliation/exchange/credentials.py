@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from reconciliation.exchange.gateway import CredentialsRejected, PermanentExchangeError
 
+MIN_LENGTH = 6
+"""What is shorter is refused: it would be a part of ordinary words, and could not be redacted."""
 API_KEY, SECRET, PASSWORD, BASE_URL = "_API_KEY", "_SECRET", "_PASSWORD", "_BASE_URL"
 
 
@@ -35,8 +37,8 @@ class Credentials:
 def load_credentials(prefix: str, environ: Mapping[str, str]) -> Credentials:
     """Return the credentials whose settings begin with `prefix`.
 
-    Raises `CredentialsRejected`, naming the variable: missing, empty, given twice, or pointing to
-    a file that cannot be read.
+    Raises `CredentialsRejected`, naming the variable: missing, empty, too short, given twice, or
+    pointing to a file that cannot be read.
     """
     return Credentials(
         api_key=_load(prefix + API_KEY, environ),
@@ -80,6 +82,12 @@ def _load(name: str, environ: Mapping[str, str]) -> str:
         raise CredentialsRejected(
             f"{name} is not set; set it in the environment, or set {file_name} to the path of a "
             "file that holds it"
+        )
+    if len(value) < MIN_LENGTH:
+        raise CredentialsRejected(
+            f"{file_name if path else name} holds fewer than {MIN_LENGTH} characters, so the value"
+            " could not be kept out of messages; check that it is whole, or make a longer one at"
+            " the exchange"
         )
     return value
 

@@ -122,4 +122,3 @@ class Gateway(Protocol):
 
     def close(self) -> None:
         """Release the connection."""
-

@@ -1,13 +1,16 @@
 """Taking secrets out of texts that will be recorded, shown and logged.
 
 Removed are the credentials in every spelling a message may have them in, the headers and
-signatures of the last request, and every URL's query: some exchanges sign in it.
+signatures of the last request, and every URL's query: some exchanges sign in it. What is shorter
+than a credential may be (`credentials.MIN_LENGTH`) is no secret: to remove it would shred words.
 """
 
 import json
 import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+
+from reconciliation.exchange.credentials import MIN_LENGTH
 
 REDACTED = "[redacted]"
 MAX_LENGTH = 300
@@ -61,6 +64,8 @@ class Redactor:
 def _spellings(secrets: Iterable[str]) -> tuple[str, ...]:
     found: set[str] = set()
     for secret in secrets:
+        if len(secret) < MIN_LENGTH:
+            continue
         in_json = json.dumps(secret)[1:-1]
         found |= {secret, in_json, quote(secret), quote(secret, safe=""), quote_plus(secret)}
-    return tuple(each for each in found if each)
+    return tuple(found)

@@ -6,12 +6,15 @@ URL, a header or a key.
 """
 
 import json
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TypeGuard
 
-from reconciliation.exchange.credentials import API_KEY, PASSWORD, SECRET, Credentials
+from reconciliation.exchange.credentials import API_KEY, BASE_URL, PASSWORD, SECRET, Credentials
 from reconciliation.exchange.gateway import (
     AccountHalted,
     BudgetExhausted,
@@ -27,6 +30,17 @@ MAX_ATTEMPTS = 3
 BACK_OFF_SECONDS, BACK_OFF_CAP_SECONDS = 0.25, 4.0
 HALTING_STATUSES = frozenset({418, 429})
 FIRST_SERVER_ERROR = 500
+HTTP_NOT_FOUND = 404
+# What keeps a request from being answered, by the first of these in the chain of its error.
+_NETWORK_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
+    (ConnectionRefusedError, "connection refused"),
+    (socket.gaierror, "host name not found"),
+    (ssl.SSLCertVerificationError, "the certificate is not trusted"),
+    (ssl.SSLError, "TLS failed"),
+    (ConnectionError, "connection closed by the other side"),
+    (TimeoutError, "no answer in time"),
+    (OSError, "no connection"),
+)
 # OKX: the timestamp expired, the timestamp is invalid. ccxt takes the second for a wrong key.
 CLOCK_CODES = frozenset({"50102", "50112"})
 # OKX's codes for one wrong part of the credentials; any other may be about all of them.
@@ -72,18 +86,21 @@ class Rule:
 
 @dataclass(slots=True)
 class Received:
-    """The last answer: its status, and its code where the body has one."""
+    """The last answer: its status, its code where the body has one, whether the body is JSON."""
 
     status: int | None = None
     code: str | None = None
+    is_json: bool = False
 
     def take(self, status: int, body: str) -> None:
         self.status = status
         self.code = None
+        self.is_json = False
         try:
             parsed = json.loads(body)
         except ValueError:
             return
+        self.is_json = True
         code = parsed.get("code") if isinstance(parsed, dict) else None
         self.code = str(code) if isinstance(code, str | int) else None
 
@@ -101,7 +118,9 @@ class Transport:
         sleep: Callable[[float], None],
         random: Callable[[], float],
         timeout_seconds: float,
+        base_url: str | None = None,
     ) -> None:
+        """`base_url` is where the exchange is reached, where that is not its own address."""
         self.received = Received()
         self.redact = Redactor(credentials.values())
         self._name = name
@@ -110,6 +129,7 @@ class Transport:
         self._sleep = sleep
         self._random = random
         self._timeout_seconds = timeout_seconds
+        self._base_url = base_url
         self._budget = Budget(monotonic)
         self._pace = Pace(monotonic=monotonic, sleep=sleep)
         self._halted: str | None = None
@@ -221,16 +241,35 @@ class Transport:
                 f"{where}: the exchange asked to stop ({told}); nothing more is asked of it in "
                 "this cycle"
             )
+        cause = network_cause(error) if status is None else None
+        if rule is not None and cause is not None:
+            return rule.reaction, rule.becomes(f"{where}: {self._unreachable(cause)}")
         if code in CLOCK_CODES:
             return Reaction.SYNC_CLOCK, RetryableExchangeError(f"{where}: {detail}")
         if rule is None:
             reaction = Reaction.RETRY if self._is_server_error() else Reaction.RAISE
-            return reaction, RetryableExchangeError(f"{where}: {detail}")
+            return reaction, RetryableExchangeError(f"{where}: {detail}{self._hint()}")
         if issubclass(rule.becomes, CredentialsRejected):
             return Reaction.RAISE, rule.becomes(f"{where}: {detail}; {self._blame(code)}")
         if issubclass(rule.becomes, NoSuchOrder):
             return Reaction.RAISE, NoSuchOrder(f"{where}: {detail}", code)
-        return rule.reaction, rule.becomes(f"{where}: {detail}")
+        return rule.reaction, rule.becomes(f"{where}: {detail}{self._hint()}")
+
+    def _unreachable(self, cause: str) -> str:
+        if self._base_url is None:
+            return f"{cause}; check the network"
+        name = self._credentials.setting(BASE_URL)
+        return f"{cause} at {self._base_url}; check {name} or the network"
+
+    def _hint(self) -> str:
+        """Name the setting of the address where what answers does not speak like an exchange."""
+        status = self.received.status
+        if self._base_url is None or status is None or self._is_server_error():
+            return ""
+        if self.received.is_json and status != HTTP_NOT_FOUND:
+            return ""
+        name = self._credentials.setting(BASE_URL)
+        return f"; check {name}: {self._base_url} does not answer as the exchange does"
 
     def _is_server_error(self) -> bool:
         status = self.received.status
@@ -242,3 +281,34 @@ class Transport:
             return f"check {self._credentials.setting(suffix)}"
         names = ", ".join(self._credentials.setting(each) for each in (API_KEY, SECRET, PASSWORD))
         return f"check {names}, and what the key is allowed to do"
+
+
+def network_cause(error: BaseException) -> str | None:
+    """Return what the operating system said of a request, in words that hold nothing of it.
+
+    The client's own error names a URL and nothing else; what happened is at the end of its chain.
+    """
+    chain = _chain(error)
+    for kind, words in _NETWORK_CAUSES:
+        # requests derives its own errors from OSError too; those quote the URL.
+        found = next((e for e in chain if isinstance(e, kind) and _is_of_the_system(e)), None)
+        if found is not None:
+            return f"{words} ({found.strerror})" if kind is OSError else words
+    return None
+
+
+def _is_of_the_system(error: BaseException) -> TypeGuard[OSError]:
+    module = type(error).__module__
+    return isinstance(error, OSError) and module in ("builtins", "socket", "ssl", "http.client")
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error with all that it was made of, each once."""
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        link = waiting.pop(0)
+        if isinstance(link, BaseException) and not any(link is each for each in found):
+            found.append(link)
+            waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+    return found

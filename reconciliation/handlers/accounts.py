@@ -1,6 +1,7 @@
-"""Exchange accounts and profiles: created with their audit event."""
+"""Exchange accounts and profiles: created, enabled and disabled with their audit event."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from reconciliation.clock import Clock
@@ -16,8 +17,28 @@ class AlreadyExists(ValueError):
     """A name, or a sub tag within its account, is taken."""
 
 
-class InvalidBaseline(ValueError):
-    """A moment that cannot be an account's baseline."""
+class InvalidValue(ValueError):
+    """A value that a field cannot hold: `field` names it, `fault` says why."""
+
+    def __init__(self, field: str, fault: str) -> None:
+        self.field = field
+        self.fault = fault
+        super().__init__(f"{field}: {fault}")
+
+
+class InvalidBaseline(InvalidValue):
+    """A moment that cannot be an account's baseline, or one without a reason."""
+
+
+# Each with what it asks for, in words. Whether an exchange of that id exists is known to the
+# client of the exchanges, which nothing here may import: the command that adds accounts asks it.
+_NAME = (r"[-a-zA-Z0-9_]{1,64}", "1 to 64 letters, digits, - and _")
+_EXCHANGE_ID = (r"[a-z0-9_]{1,32}", "the id of an exchange, for example okx")
+_CREDENTIAL_PREFIX = (
+    r"[A-Za-z_][A-Za-z0-9_]{0,63}",
+    "how names of settings begin, for example MAIN of MAIN_API_KEY",
+)
+_SUB_TAG = (r"[!-~]{1,64}", "1 to 64 characters without spaces, for example alpha01")
 
 
 def create_account(
@@ -31,7 +52,16 @@ def create_account(
     clock: Clock,
     conf: Conf,
 ) -> ExchangeAccount:
-    """Create an exchange account; raises `AlreadyExists` when its name is taken."""
+    """Create an exchange account.
+
+    Raises `InvalidValue` for a field that cannot be right, `AlreadyExists` when its name is taken.
+    """
+    _check("name", name, _NAME)
+    _check("exchange_id", exchange_id, _EXCHANGE_ID)
+    _check("credential_prefix", credential_prefix, _CREDENTIAL_PREFIX)
+    if position_mode not in PositionMode.values:
+        known = ", ".join(PositionMode.values)
+        raise InvalidValue("position_mode", f"{position_mode!r} is none of {known}")
     with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
         if ExchangeAccount.objects.filter(name=name).exists():
             raise AlreadyExists(f"an exchange account {name!r} exists; choose another name")
@@ -71,7 +101,15 @@ def create_profile(
     clock: Clock,
     conf: Conf,
 ) -> Profile:
-    """Create a profile with its lease; raises `AlreadyExists` for a name or sub tag in use."""
+    """Create a profile with its lease.
+
+    Raises `InvalidValue` for a field that cannot be right, `AlreadyExists` for a name or sub tag
+    in use, ExchangeAccount.DoesNotExist for an unknown account.
+    """
+    _check("name", name, _NAME)
+    _check("sub_tag", sub_tag, _SUB_TAG)
+    if allocated_capital_usd < 0:
+        raise InvalidValue("allocated_capital_usd", f"{plain(allocated_capital_usd)} is negative")
     with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
         account = ExchangeAccount.objects.get(pk=account_id)
         if Profile.objects.filter(name=name).exists():
@@ -103,6 +141,39 @@ def create_profile(
     return profile
 
 
+def set_account_enabled(
+    *,
+    account_id: int,
+    enabled: bool,
+    comment: str,
+    actor: Actor,
+    clock: Clock,
+    conf: Conf,
+) -> bool:
+    """Let an account be reconciled, or no more; return whether that is a change.
+
+    Nothing of a disabled account is deleted or decided; only its cycles stop.
+    """
+    with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
+        account = ExchangeAccount.objects.select_for_update().get(pk=account_id)
+        if account.enabled == enabled:
+            return False
+        account.enabled = enabled
+        account.save(update_fields=["enabled"])
+        unit.record(
+            EventDraft(
+                action="account.enabled" if enabled else "account.disabled",
+                object_type="account",
+                object_id=str(account.pk),
+                account=account.name,
+                before={"enabled": not enabled},
+                after={"enabled": enabled},
+                comment=comment,
+            )
+        )
+    return True
+
+
 def set_baseline(
     *,
     account_id: int,
@@ -115,15 +186,19 @@ def set_baseline(
     """Accept what an account held before a moment as found; only what deviates counts from then.
 
     Orders placed and fills executed before it, that no profile owns, are shown to nobody again.
-    Raises `InvalidBaseline` for a moment in the future, or one before the baseline in force.
+    Raises `InvalidBaseline` for a moment in the future, or one before the baseline in force, and
+    without a comment: a baseline hides what it accepts, so the trail must say why.
     """
+    if not comment.strip():
+        raise InvalidBaseline("comment", "it is empty; say why, for the audit trail")
     with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
         account = ExchangeAccount.objects.select_for_update().get(pk=account_id)
         if at > unit.now:
-            raise InvalidBaseline(f"at: {at.isoformat()} is in the future")
+            raise InvalidBaseline("at", f"{moment_text(at)} is in the future")
         if account.baseline_at is not None and at < account.baseline_at:
             raise InvalidBaseline(
-                f"at: the baseline is {account.baseline_at.isoformat()} already; it only moves on"
+                "at",
+                f"the baseline is {moment_text(account.baseline_at)} already; it only moves on",
             )
         before, account.baseline_at = account.baseline_at, at
         account.save(update_fields=["baseline_at"])
@@ -139,3 +214,14 @@ def set_baseline(
             )
         )
     return account
+
+
+def moment_text(moment: datetime) -> str:
+    """Return a moment as a person reads it, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _check(field: str, value: str, wanted: tuple[str, str]) -> None:
+    pattern, words = wanted
+    if not re.fullmatch(pattern, value):
+        raise InvalidValue(field, f"{value!r} cannot be used; it needs {words}")

@@ -37,6 +37,7 @@ _TRADE_FIELDS = (
 )
 _ORDER_FIELDS = (
     "trade_id",
+    "purpose",
     "exchange_order_id",
     "status",
     "quantity",
@@ -238,7 +239,7 @@ def _new_order(state: OrderState, account_id: int, trade_ids: dict[int, int]) ->
     row.pk = None
     row.account_id, row.profile_id = account_id, state.profile_id
     row.trade_id = None if state.trade_id is None else trade_ids.get(state.trade_id, state.trade_id)
-    row.purpose, row.origin = state.purpose, Origin.EXCHANGE
+    row.origin = Origin.EXCHANGE
     row.client_order_id, row.order_class = state.client_order_id, state.order_class
     row.symbol, row.side, row.position_side = state.symbol, state.side, state.position_side
     row.type, row.sub_tag = state.type, state.sub_tag
@@ -312,6 +313,7 @@ def _order_row(state: OrderState) -> Order:
     return Order(
         pk=state.id,
         trade_id=state.trade_id,
+        purpose=state.purpose,
         exchange_order_id=state.exchange_order_id,
         status=state.status,
         quantity=state.quantity,

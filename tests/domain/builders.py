@@ -132,6 +132,7 @@ def order(id: int = 1, **values: Any) -> OrderState:
         "last_activity_at": ago(hours=2),
         "version": 1,
         "leg_ids": (),
+        "looked_up_at": None,
     }
     return _build(OrderState, defaults, values)
 

@@ -1,5 +1,6 @@
-"""Which orders are asked for one by one: the absent ones, oldest first, so many and no more."""
+"""Which orders are asked for one by one: the absent ones, in turn, so many and no more."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,13 @@ from reconciliation.enums import TERMINAL_ORDER_STATUSES, OrderClass
 from tests.domain.builders import GRACE, NOW, ago, books, fill, order, shown, snapshot, trade
 
 
-def asked(*things, seen=None, limit: int = 50) -> tuple[list[int], int]:
+def asked(*things, seen=None, limit: int = 50, profiles=(1,)) -> tuple[list[int], int]:
     chosen, waiting = orders_to_look_up(
-        books(trade(), *things), seen or snapshot(), grace=GRACE, limit=limit
+        books(trade(), *things),
+        seen or snapshot(),
+        of_profiles=frozenset(profiles),
+        grace=GRACE,
+        limit=limit,
     )
     return [each.id for each in chosen], waiting
 
@@ -62,6 +67,39 @@ def test_the_oldest_orders_are_asked_for_and_the_rest_is_counted():
 
 def test_orders_of_the_same_age_are_asked_for_by_id():
     assert asked(order(3), order(1), order(2), limit=2) == ([1, 2], 1)
+
+
+def test_an_order_that_was_never_asked_for_comes_before_older_ones_that_were():
+    answered = order(1, created_at=ago(days=9), looked_up_at=ago(minutes=1))
+    assert asked(answered, order(2), limit=1) == ([2], 1)
+
+
+def test_of_those_that_were_asked_for_the_one_that_waits_longest_comes_first():
+    orders = [
+        order(1, looked_up_at=ago(minutes=1)),
+        order(2, looked_up_at=ago(minutes=3)),
+        order(3, looked_up_at=ago(minutes=2)),
+    ]
+    assert asked(*orders, limit=2) == ([2, 3], 1)
+
+
+def test_an_order_that_stays_unanswered_never_keeps_another_from_its_turn():
+    # More orders than turns: whoever was asked goes to the end of the line.
+    orders = {number: order(number, created_at=ago(hours=number)) for number in range(1, 8)}
+    turns: list[int] = []
+    for cycle in range(4):
+        chosen, _ = asked(*orders.values(), limit=2)
+        turns += chosen
+        for number in chosen:
+            orders[number] = replace(orders[number], looked_up_at=ago(minutes=9 - cycle))
+    assert sorted(turns[:7]) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_orders_of_other_profiles_are_not_asked_for_nor_waited_for():
+    other = order(1, profile_id=2)
+    assert asked(other, order(2)) == ([2], 0)
+    assert asked(other, order(2), profiles=(1, 2)) == ([1, 2], 0)
+    assert asked(other, order(2), profiles=()) == ([], 0)
 
 
 def test_orders_that_need_no_look_up_take_nobodys_turn():

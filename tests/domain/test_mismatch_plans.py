@@ -69,6 +69,17 @@ def test_one_without_an_order_is_not_gone_because_orders_were_judged():
     assert becomes([shared], []) == MismatchPlan()
 
 
+def test_one_whose_order_was_found_without_being_judged_starts_its_count_anew():
+    found = plan_mismatches(
+        open_before=[mismatch(not_found_count=3)],
+        drafts=[],
+        can_see=lambda each: False,
+        found_orders=JUDGED,
+    )
+    assert [each.id for each in found.found] == [1]
+    assert (found.gone, found.is_empty) == ((), False)
+
+
 def test_a_plan_is_empty_only_when_there_is_nothing_to_write():
     repaired = draft(resolution="repaired")
     assert becomes([mismatch()], [], UNJUDGED).is_empty

@@ -7,11 +7,12 @@ import pytest
 from reconciliation.domain.books import Books
 from reconciliation.domain.plans.changes import Change
 from reconciliation.domain.plans.orders import UNKNOWN_TO_EXCHANGE
-from reconciliation.enums import MismatchKind, OrderStatus, TradeStatus
+from reconciliation.enums import MismatchKind, OrderStatus, Side, TradeStatus
 from tests.domain.builders import (
     NOT_FOUND,
     NOT_READ,
     NOW,
+    SPOT,
     SYMBOL,
     applied,
     books,
@@ -160,9 +161,48 @@ def test_fills_of_an_order_without_a_trade_wait_for_a_person():
     lonely = order(trade_id=None)
     after, changes = cycle(books(lonely, fill(1)), {1: ended(FILLED, "0.5")})
     assert after.fills[0].remaining == Decimal("0.5")
-    assert after.orders[1].is_active
+    assert after.orders[1].status == FILLED
     (found,) = (each for change in changes for each in change.mismatches)
     assert found.resolution is None
+    assert found.exchange_side["problem"]
+
+
+@pytest.mark.parametrize(
+    "contradiction",
+    [{"profile_id": 2}, {"symbol": "ETH/USDT:USDT"}, {"side": Side.SELL}],
+    ids=["profile", "symbol", "side"],
+)
+def test_fills_of_an_order_that_contradicts_its_trade_are_not_booked(contradiction):
+    wrong = order(**contradiction)
+    after, changes = cycle(
+        books(trade(), wrong, fill(1, of=wrong)), {1: ended(FILLED, "0.5", of=wrong)}
+    )
+    assert after.trades[1].entry_quantity == 0
+    assert after.fills[0].remaining == Decimal("0.5")
+    (found,) = (each for change in changes for each in change.mismatches)
+    assert found.resolution is None
+
+
+def test_a_fill_that_its_fee_takes_whole_books_nothing_and_is_said_once_not_each_cycle():
+    spot = order(symbol=SPOT)
+    eaten = fill(1, "0.5", of=spot, fee="0.5", fee_currency="BTC")
+    world = books(trade(symbol=SPOT), spot, eaten)
+    look_ups = {1: ended(FILLED, "0.5", of=spot)}
+    after, _ = cycle(world, look_ups)
+    assert after.trades[1].entry_quantity == 0
+    again, changes = cycle(after, look_ups)
+    assert again == after
+    assert all(each.resolution is None for change in changes for each in change.mismatches)
+
+
+def test_an_exit_beyond_what_is_open_is_no_question_while_an_entry_is_unsettled():
+    # The entry may have bought what the exit sold; nobody knows yet.
+    sells = exit_order(quantity="0.8")
+    world = books(trade(entered="0.5"), order(1), sells, fill(1, "0.8", of=sells))
+    _, changes = cycle(world, {1: NOT_READ, 2: ended(FILLED, "0.8", of=sells)})
+    assert [each for change in changes for each in change.reviews] == []
+    _, changes = cycle(world, {1: ended(CANCELED), 2: ended(FILLED, "0.8", of=sells)})
+    assert [each.reason for change in changes for each in change.reviews] == ["OVERCLOSE"]
 
 
 def test_an_order_without_a_trade_ends_when_it_has_no_fills():

@@ -120,10 +120,13 @@ def test_a_fill_that_was_kept_before_is_kept_once_as_it_was():
     assert sorted(Fill.objects.values_list("exchange_fill_id", flat=True)) == ["9001", "9002"]
 
 
-def test_a_fill_that_is_shown_with_other_numbers_stays_as_it_was_first_shown():
+@pytest.mark.parametrize("other", [{"price": Decimal(1)}, {"quantity": Decimal("0.4")}])
+def test_a_page_that_shows_a_fill_with_other_numbers_is_refused(other):
     keep(a_fill())
-    keep(a_fill(price=Decimal(1)))
-    assert Fill.objects.get().price == Decimal(60000)
+    with pytest.raises(UnprovenFills, match="other numbers"):
+        keep(a_fill(**other))
+    row = Fill.objects.get()
+    assert (row.price, row.quantity) == (Decimal(60000), Decimal("0.5"))
 
 
 def test_what_is_booked_of_a_fill_is_not_forgotten_when_it_is_shown_again():

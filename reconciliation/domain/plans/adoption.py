@@ -4,18 +4,18 @@ An adopted order is first given a place in the books, under an id below zero tha
 the ordinary plan treats it like any other order. Applying the change gives it its real id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconciliation.domain.amounts import ZERO, plain
-from reconciliation.domain.attribution import Attribution
+from reconciliation.domain.attribution import Attribution, attribute, index_owners
 from reconciliation.domain.books import Books, KeptFill, OrderState, TradeState
-from reconciliation.domain.order_diff import OrderFinding
+from reconciliation.domain.order_diff import OrderFinding, match_listed
 from reconciliation.domain.order_rules import OrderRule
 from reconciliation.domain.plans.changes import ExternalOrderDraft, MismatchDraft
 from reconciliation.domain.plans.evidence import fill_as_evidence, shown_as_evidence
-from reconciliation.domain.types import ExchangeOrder
+from reconciliation.domain.types import AccountSnapshot, ExchangeOrder, LookUp, OrderFound
 from reconciliation.domain.unowned import Unowned, adoptable_quantity
 from reconciliation.enums import (
     Direction,
@@ -38,10 +38,13 @@ class Adoptions:
 
 
 def place_adoptions(books: Books, unowned: Sequence[Unowned]) -> Adoptions:
-    """Give each order that can be adopted a place in the books."""
+    """Give each order that can be adopted a place in the books.
+
+    Entries come first, so that an exit finds the trade that its entry opens.
+    """
     orders, trades = dict(books.orders), dict(books.trades)
     findings = []
-    for number, item in enumerate(unowned, start=1):
+    for number, item in sorted(enumerate(unowned, start=1), key=lambda each: not _enters(each[1])):
         if item.attribution is None or item.shown is None:
             continue
         quantity = adoptable_quantity(item.shown, item.fills)
@@ -56,6 +59,31 @@ def place_adoptions(books: Books, unowned: Sequence[Unowned]) -> Adoptions:
             OrderFinding(rule=item.rule, order=order, shown=item.shown, fills=item.fills)
         )
     return Adoptions(books=replace(books, orders=orders, trades=trades), findings=tuple(findings))
+
+
+def find_missing_trades(
+    books: Books, snapshot: AccountSnapshot, look_ups: Mapping[int, LookUp]
+) -> Books:
+    """Return the books in which orders without a trade have the one that evidence names by now.
+
+    An order may be adopted before the trading system has said anything of its trade.
+    """
+    owners = index_owners(books.profiles, books.trades.values())
+    listed = match_listed(books, snapshot)
+    orders = dict(books.orders)
+    for order in books.orders.values():
+        look_up = look_ups.get(order.id)
+        shown = listed.get(order.id) or (look_up.order if isinstance(look_up, OrderFound) else None)
+        if order.trade_id is not None or shown is None:
+            continue
+        found = attribute(shown, owners)
+        if (
+            isinstance(found, Attribution)
+            and found.trade is not None
+            and found.profile.id == order.profile_id
+        ):
+            orders[order.id] = replace(order, trade_id=found.trade.id, purpose=found.purpose)
+    return replace(books, orders=orders)
 
 
 def draft_nobodys(
@@ -77,6 +105,10 @@ def external_key(symbol: str, exchange_order_id: str) -> str:
     return f"exchange-order:{symbol}:{exchange_order_id}"
 
 
+def _enters(item: Unowned) -> bool:
+    return item.attribution is not None and item.attribution.purpose == Purpose.ENTRY
+
+
 def _trade_for(
     item: Unowned,
     shown: ExchangeOrder,
@@ -88,12 +120,15 @@ def _trade_for(
     """Return the trade of an adopted order, opened for it where its client id names a new one."""
     if attribution.trade is not None:
         return trades[attribution.trade.id]
-    if attribution.trade_code is None or attribution.purpose != Purpose.ENTRY:
+    if attribution.trade_code is None or attribution.purpose is None:
         return None
     named = (attribution.profile.id, attribution.trade_code)
     known = next((t for t in trades.values() if (t.profile_id, t.code) == named), None)
-    if known is not None:
-        return known  # opened by another order of this very cycle
+    if known is not None:  # opened by another order of this very cycle
+        side = known.side_of(attribution.purpose)
+        return known if (known.symbol, side) == (shown.symbol, shown.side) else None
+    if attribution.purpose != Purpose.ENTRY:
+        return None
     moments = [kept.fill.executed_at for kept in item.fills]
     if shown.created_at is not None:
         moments.append(shown.created_at)

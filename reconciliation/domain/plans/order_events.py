@@ -50,9 +50,14 @@ def link_event(trade: TradeState, links: Sequence[AllocationDraft]) -> EventDraf
 
 
 def draft_mismatch(
-    finding: OrderFinding, *, key: str, problem: str | None, not_found_count: int
+    finding: OrderFinding,
+    *,
+    key: str,
+    problem: str | None,
+    resolution: str,
+    not_found_count: int,
 ) -> MismatchDraft:
-    """Return the mismatch that a finding is; a problem leaves it open."""
+    """Return the mismatch that a finding is; a problem leaves it open, else it is resolved."""
     order, shown = finding.order, finding.shown
     kind = finding.rule.row.mismatch or MismatchKind.STATUS_MISMATCH
     drift = None
@@ -74,7 +79,7 @@ def draft_mismatch(
             "fills": [fill_as_evidence(kept.fill) for kept in finding.fills],
             "problem": problem,
         },
-        resolution=None if problem else f"repaired: {finding.rule.row.decision}",
+        resolution=None if problem else resolution,
         not_found_count=not_found_count,
     )
 

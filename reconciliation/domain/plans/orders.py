@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from reconciliation.domain.amounts import plain
+from reconciliation.domain.amounts import plain, total
 from reconciliation.domain.audit import EventDraft
 from reconciliation.domain.books import Books, KeptFill, OrderState, TradeState
 from reconciliation.domain.legs import LegDraft
@@ -250,8 +250,31 @@ def _plan_order(finding: OrderFinding, evidence: Evidence, draft: _Draft) -> Non
     if before.id < 0:
         key = external_key(before.symbol, before.exchange_order_id or "")
     draft.mismatches.append(
-        draft_mismatch(finding, key=key, problem=problem, not_found_count=count)
+        draft_mismatch(
+            finding,
+            key=key,
+            problem=problem,
+            resolution=_what_was_done(before, order, draft),
+            not_found_count=count,
+        )
     )
+
+
+def _what_was_done(before: OrderState, after: OrderState, draft: _Draft) -> str:
+    """Return in words how a difference was repaired, for the mismatch that it was."""
+    booked = total(row.quantity for row in draft.history if row.order_id == after.id)
+    done = []
+    if before.id < 0:
+        done.append("adopted")
+    if booked > 0:
+        done.append(f"booked {plain(booked)}")
+    if after.status != before.status:
+        done.append(f"order now {after.status}")
+    if (after.quantity, after.price) != (before.quantity, before.price):
+        done.append("the exchange's quantity and price taken")
+    if after.end_reason:
+        done.append(after.end_reason)
+    return ", ".join(done) or "the exchange's ids taken"
 
 
 def _revive_canceled_trade(order: OrderState, draft: _Draft) -> None:

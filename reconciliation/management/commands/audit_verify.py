@@ -6,15 +6,14 @@ from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from reconciliation.domain.audit import AuditRow, ChainReport, verify
+from reconciliation.management.base import PortalCommand
 from reconciliation.selectors.audit import ChainReader
 
 PROGRESS_EVERY = 100_000
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = (
         "Check the audit chain from its first event to its head. Exit status: 0 intact, 1 broken."
     )
