@@ -7,23 +7,15 @@ from typing import Any
 from django.contrib import admin
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display
+from reconciliation.admin import display, tables
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link, link_to
-from reconciliation.admin.objects import audited_model
 from reconciliation.admin.page import Block, Facts, Notice, Section, Table
 from reconciliation.admin.search import by_number, by_text, by_uuid
 from reconciliation.admin.sides import compare_change
 from reconciliation.domain.audit import leaf_of
-from reconciliation.models import AuditEvent, AuditHead, Run
-
-
-def object_link(event: AuditEvent) -> str:
-    """Return a link to the page of an event's object, without asking whether it exists."""
-    words = display.text(f"{event.object_type} {event.object_id}".strip())
-    model = audited_model(event.object_type, event.object_id)
-    return words if model is None else link_to(model, event.object_id, words)
+from reconciliation.models import AuditEvent, AuditHead, ExchangeAccount, Profile, Run
 
 
 def run_link(event: AuditEvent) -> str:
@@ -43,10 +35,10 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     list_display = (
         col.text("Sequence", "sequence"),
         col.moment("Time", "occurred_at"),
-        col.text("Actor", "actor_name"),
         col.text("Action", "action"),
         col.text("Outcome", "outcome"),
-        col.Column("Object", object_link),
+        col.Column("Object", tables.object_link),
+        col.text("Actor", "actor_name"),
         col.text("Profile", "profile_name"),
         col.text("Account", "account_name"),
         col.Column("Run", run_link),
@@ -78,10 +70,11 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
                 sentence="The payload of this event is not the one that was sealed.",
             )
         said = _said(obj.payload)
-        yield Facts(title="Event", rows=[*_event(obj), *_decision(said)])
+        account = ExchangeAccount.objects.filter(name=obj.account_name).first()
+        yield Facts(title="Event", rows=[*_event(obj, account), *_decision(said)])
         before, after = said.get("before"), said.get("after")
         if isinstance(before, Mapping) and isinstance(after, Mapping) and (before or after):
-            yield compare_change(before, after, object_type=obj.object_type)
+            yield from compare_change(before, after, object_type=obj.object_type, account=account)
         yield _neighbours(obj)
         yield Block.of(title="Payload", text=display.pretty_json_text(obj.payload))
         yield Facts(
@@ -103,16 +96,18 @@ def _said(payload: str) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _event(event: AuditEvent) -> list[tuple[str, str]]:
+def _event(event: AuditEvent, account: ExchangeAccount | None) -> list[tuple[str, str]]:
+    profile = Profile.objects.filter(name=event.profile_name).first()
     return [
         ("Sequence", str(event.sequence)),
         ("Time", display.moment(event.occurred_at)),
         ("Action", display.text(event.action)),
         ("Outcome", display.text(event.outcome)),
-        ("Object", object_link(event)),
+        ("Object", tables.object_link(event)),
         ("Run", run_link(event)),
-        ("Profile", display.text(event.profile_name)),
-        ("Account", display.text(event.account_name)),
+        # An event keeps the names as they were; one that is gone is shown as words.
+        ("Profile", link(profile) if profile else display.text(event.profile_name)),
+        ("Account", link(account) if account else display.text(event.account_name)),
         ("Actor", _actor(event)),
         ("Event id", str(event.event_id)),
     ]

@@ -34,15 +34,15 @@ class FillAdmin(ReadOnlyAdmin[Fill]):
         "succeeded: see the runs."
     )
     list_display = (
-        col.text("Fill", "exchange_fill_id"),
+        col.name("Fill"),
         col.text("Kind", "kind"),
-        col.whole_link("Account", "account"),
         col.text("Symbol", "symbol"),
         col.text("Side", "side"),
         col.amount("Quantity", "quantity"),
         tables.UNBOOKED_QUANTITY,
         col.amount("Price", "price"),
-        col.text("Exchange order id", "exchange_order_id"),
+        col.short_text("Exchange order id", "exchange_order_id"),
+        col.whole_link("Account", "account"),
         col.link("First read by", "run"),
         col.moment("Executed", "executed_at"),
     )
@@ -101,14 +101,14 @@ class FillAdmin(ReadOnlyAdmin[Fill]):
             title="What this fill is booked to",
             lookups={"fill__id__exact": obj.pk},
             empty="This fill is not booked to any trade.",
-        )
+        ).without("Fill", "Price")
         yield tables.reviews(
             ReviewItem.objects.filter(fill=obj),
             title="Questions to a person about this fill",
             lookups={"fill__id__exact": obj.pk},
             empty="Nobody was asked about this fill.",
-        )
-        yield tables.audit_events_of(obj)
+        ).without("Fill")
+        yield tables.audit_events_of_fill(obj)
         yield Block.of(
             title="As the exchange showed it",
             text=display.pretty_json_text(obj.raw) or display.NOTHING,

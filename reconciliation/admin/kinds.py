@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from reconciliation.enums import MismatchKind
 
-MEANINGS: Mapping[MismatchKind, str] = {
+MEANINGS: Mapping[str, str] = {
     MismatchKind.MISSING_FROM_EXCHANGE: (
         "active here, no longer among the open orders of the exchange"
     ),
@@ -26,4 +26,4 @@ MEANINGS: Mapping[MismatchKind, str] = {
 
 def meaning(kind: str) -> str:
     """Return what a kind means, nothing for one that is not known."""
-    return MEANINGS[MismatchKind(kind)] if kind in MismatchKind.values else ""
+    return MEANINGS.get(kind, "")

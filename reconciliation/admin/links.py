@@ -17,6 +17,7 @@ from reconciliation.models import (
     FillCoverage,
     Mismatch,
     MismatchSighting,
+    OrderLookUp,
     Position,
     ProfileLease,
     ReviewItem,
@@ -31,6 +32,7 @@ _LABELS: Mapping[type[Model], Callable[[Any], str]] = {
     FillCoverage: lambda coverage: f"coverage {coverage.pk}",
     Mismatch: lambda mismatch: f"mismatch {mismatch.pk}",
     MismatchSighting: lambda sighting: f"sighting {sighting.pk}",
+    OrderLookUp: lambda look_up: f"look up {look_up.pk}",
     Position: lambda position: f"{position.symbol} {position.direction}",
     ProfileLease: lambda lease: f"lease {lease.pk}",
     ReviewItem: lambda item: f"item {item.pk}",
@@ -81,9 +83,7 @@ def short_link(obj: Model | None) -> str:
     if len(words) <= _SHORT:
         return link(obj)
     url = object_url(type(obj), obj.pk)
-    return format_html(
-        '<a href="{}" class="nowrap" title="{}">{}</a>', url, words, _end_of(words)
-    )
+    return format_html('<a href="{}" class="nowrap" title="{}">{}</a>', url, words, _end_of(words))
 
 
 def short(words: str) -> str:

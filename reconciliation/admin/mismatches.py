@@ -8,6 +8,7 @@ from reconciliation.admin import columns as col
 from reconciliation.admin import display, tables
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.filters import WordFilter
+from reconciliation.admin.kinds import MEANINGS, meaning
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.search import by_account_and_text, by_number, through
@@ -32,12 +33,14 @@ class MismatchAdmin(ReadOnlyAdmin[Mismatch]):
         col.whole_link("Profile", "profile"),
         col.text("Symbol", "symbol"),
         col.link("Trade", "trade"),
-        col.link("Order", "order"),
         col.signed("Drift", "drift"),
         tables.RESOLUTION,
+        col.link("Order", "order"),
         col.moment("Closed", "closed_at"),
         col.text("Sightings", "sighting.count"),
     )
+    legend = MEANINGS
+    legend_title = "What the kinds mean"
     list_defer = ("database_side", "exchange_side")
     list_display_links = (list_display[1],)
     list_filter = (("status", WordFilter), ("kind", WordFilter), "account", "profile")
@@ -70,6 +73,7 @@ class MismatchAdmin(ReadOnlyAdmin[Mismatch]):
             rows=[
                 ("Status", display.text(obj.status)),
                 ("Kind", display.text(obj.kind)),
+                ("What it means", meaning(obj.kind) or display.NOTHING),
                 ("Symbol", display.text(obj.symbol)),
                 ("Drift (exchange − database)", display.signed(obj.drift)),
                 ("Profile", link(obj.profile) if obj.profile else "belongs to no profile"),
@@ -85,14 +89,18 @@ class MismatchAdmin(ReadOnlyAdmin[Mismatch]):
                 ("Evidence hash", display.text(obj.evidence_hash)),
             ],
         )
-        yield compare_sides(obj.database_side, obj.exchange_side)
-        yield Block.of(title="Database side", text=display.pretty_json(obj.database_side))
-        yield Block.of(title="Exchange side", text=display.pretty_json(obj.exchange_side))
+        yield from compare_sides(obj.database_side, obj.exchange_side, obj.account)
         yield tables.audit_events_of(obj)
         if obj.order is not None:
             yield tables.audit_events_of(obj.order, title="Audit events of its order")
         if obj.trade is not None:
             yield tables.audit_events_of(obj.trade, title="Audit events of its trade")
+        for title, side in (
+            ("Database side", obj.database_side),
+            ("Exchange side", obj.exchange_side),
+        ):
+            text = display.pretty_json(side)
+            yield Block.of(title=title, text=text, folded="The record as it was written")
 
 
 def _sightings(sighting: MismatchSighting | None) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from reconciliation.models import (
     Mismatch,
     Order,
     OrderLeg,
+    OrderLookUp,
     Run,
     Trade,
     TradeHistory,
@@ -50,18 +51,17 @@ class OrderAdmin(ReadOnlyAdmin[Order]):
         "the exchange."
     )
     list_display = (
-        col.Column("Order", lambda order: display.text(str(order))),
-        col.text("Exchange order id", "exchange_order_id"),
+        col.name("Order"),
         col.text("Status", "status"),
         col.text("Purpose", "purpose"),
-        col.whole_link("Profile", "profile"),
         col.text("Symbol", "symbol"),
         col.text("Side", "side"),
         col.amount("Quantity", "quantity"),
         col.amount("Filled", "filled_quantity"),
         col.amount("Average price", "average_price"),
-        col.link("Trade", "trade"),
         col.Column("Correction owed", _owed),
+        col.link("Trade", "trade"),
+        col.whole_link("Profile", "profile"),
         col.moment("Placed", "created_at", ordering="created_at"),
     )
     list_filter = (
@@ -131,16 +131,20 @@ class OrderAdmin(ReadOnlyAdmin[Order]):
             title="History rows of this order",
             lookups=here,
             empty="Nothing is booked for this order.",
-        )
+        ).without("Order")
         yield tables.mismatches(
             Mismatch.objects.filter(order=obj),
             title="Mismatches of this order",
             lookups=here,
             empty="No mismatch names this order.",
-        )
+        ).without("Order", "Trade")
         yield tables.audit_events_of(obj)
         if obj.trade is not None:
-            yield tables.audit_events_of(obj.trade, title="Audit events of its trade")
+            yield tables.audit_events_of(
+                obj.trade,
+                title="Audit events of its trade",
+                note="What books the fills of an order is an event of its trade.",
+            )
 
 
 @admin.register(OrderLeg)
@@ -151,7 +155,7 @@ class OrderLegAdmin(ReadOnlyAdmin[OrderLeg]):
     )
     empty_text = "No order was replaced at an exchange, and none has triggered another."
     list_display = (
-        col.text("Exchange order id", "exchange_order_id"),
+        col.name("Exchange order id"),
         col.text("Kind", "kind"),
         col.link("Order", "order"),
         col.text("Symbol", "symbol"),
@@ -189,19 +193,57 @@ class OrderLegAdmin(ReadOnlyAdmin[OrderLeg]):
         yield tables.audit_events_of(obj.order, title="Audit events of its order")
 
 
+@admin.register(OrderLookUp)
+class OrderLookUpAdmin(ReadOnlyAdmin[OrderLookUp]):
+    note = (
+        "Read-only: when an order was last asked for by itself. Those that were asked longest ago "
+        "have their turn first."
+    )
+    empty_text = "No order had to be asked for by itself yet."
+    list_display = (
+        col.name("Look-up"),
+        col.link("Order", "order"),
+        col.text("Status of the order", "order.status"),
+        col.moment("Asked", "asked_at"),
+    )
+    list_select_related = ("order",)
+    object_related = ("order__profile", "order__account")
+    search_by = (
+        through(
+            "order",
+            Order,
+            by_account_and_text("client_order_id"),
+            by_account_and_text("exchange_order_id"),
+        ),
+    )
+    search_help_text = "A whole client order id or exchange order id."
+
+    def sections(self, obj: OrderLookUp) -> Iterable[Section]:
+        yield Facts(
+            title="Look-up",
+            rows=[
+                ("Order", link(obj.order)),
+                ("Status of the order", display.text(obj.order.status)),
+                ("Profile", link(obj.order.profile)),
+                ("Account", link(obj.order.account)),
+                ("Asked", display.moment(obj.asked_at)),
+            ],
+        )
+
+
 @admin.register(ExternalOrder)
 class ExternalOrderAdmin(ReadOnlyAdmin[ExternalOrder]):
     note = "Read-only: open exchange orders that could not be attributed to a profile."
     empty_text = "No order without an owner is recorded: each that was seen belongs to a profile."
     list_display = (
-        col.text("Exchange order id", "exchange_order_id"),
+        col.name("Exchange order id"),
         col.text("Status", "status"),
-        col.whole_link("Account", "account"),
+        col.text("Why", "why"),
         col.text("Symbol", "symbol"),
         col.text("Side", "side"),
         col.amount("Quantity", "quantity"),
         col.amount("Price", "price"),
-        col.text("Why", "why"),
+        col.whole_link("Account", "account"),
         col.link("First seen by", "first_run"),
         col.moment("First seen", "first_seen_at"),
     )

@@ -1,7 +1,7 @@
 """What an object page is made of: notices, facts, tables, blocks of text. None has a form."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from django.db.models import Model, QuerySet
@@ -100,6 +100,11 @@ class Grid:
     @property
     def model(self) -> type[Model]:
         return self.queryset.model
+
+    def without(self, *titles: str) -> "Grid":
+        """Return the table without columns that would say in each row what the page is about."""
+        columns = tuple(column for column in self.columns if column.title not in titles)
+        return replace(self, columns=columns)
 
     def load(self) -> Table:
         """Read the rows: one query, one row more than is shown tells whether there are others."""

@@ -32,6 +32,11 @@ def _owed(position: Position) -> str:
     return owed(delivered_fields(position))
 
 
+DELIVERED_QUANTITY = col.computed_signed(
+    "Delivered quantity", lambda row: by_direction(row.direction, row.delivered_quantity)
+)
+
+
 @admin.register(Position)
 class PositionAdmin(ReadOnlyAdmin[Position]):
     note = (
@@ -44,12 +49,9 @@ class PositionAdmin(ReadOnlyAdmin[Position]):
         col.whole_link("Profile", "profile"),
         col.text("Direction", "direction"),
         col.signed("Quantity", "quantity"),
-        col.amount("Entry price", "entry_price"),
-        col.computed_signed(
-            "Delivered quantity", lambda row: by_direction(row.direction, row.delivered_quantity)
-        ),
+        DELIVERED_QUANTITY,
         col.Column("Correction owed", _owed),
-        col.moment("Delivered", "delivered_at"),
+        col.amount("Entry price", "entry_price"),
         col.moment("Updated", "updated_at"),
     )
     list_filter = (("direction", WordFilter), "profile")

@@ -6,7 +6,17 @@ from django.db.models import Q, QuerySet
 
 from reconciliation.domain.amounts import total
 from reconciliation.enums import Direction
-from reconciliation.models import ExternalOrder, Fill, Order, OrderLeg, Trade
+from reconciliation.models import (
+    AuditEvent,
+    ExternalOrder,
+    Fill,
+    FillAllocation,
+    Order,
+    OrderLeg,
+    Trade,
+)
+
+_BOOKINGS_FOLLOWED = 50
 
 
 def fills_of_order(order: Order, fills: QuerySet[Fill] | None = None) -> QuerySet[Fill]:
@@ -48,6 +58,18 @@ def fills_of_external_order(order: ExternalOrder) -> QuerySet[Fill]:
     return Fill.objects.filter(
         account=order.account_id, symbol=order.symbol, exchange_order_id=order.exchange_order_id
     )
+
+
+def events_of_fill(fill: Fill) -> QuerySet[AuditEvent]:
+    """Return the events that name a fill, and those of the trades in which it was booked.
+
+    A booking and its event are written in one transaction unit, so they carry one moment.
+    """
+    condition = Q(object_type="fill", object_id=str(fill.pk))
+    bookings = FillAllocation.objects.filter(fill=fill).order_by("-id")
+    for trade, recorded_at in bookings.values_list("trade", "recorded_at")[:_BOOKINGS_FOLLOWED]:
+        condition |= Q(object_type="trade", object_id=str(trade), occurred_at=recorded_at)
+    return AuditEvent.objects.filter(condition)
 
 
 def open_quantity(trade: Trade) -> Decimal:

@@ -20,16 +20,15 @@ class ReviewItemAdmin(ReadOnlyAdmin[ReviewItem]):
     empty_text = "Nothing waits for a decision, and nothing has."
     list_display = (
         col.Column("Item", lambda item: str(item.pk)),
-        col.text("Queue", "queue"),
         col.text("Status", "status"),
+        col.text("Queue", "queue"),
         col.text("Reason", "reason"),
-        col.whole_link("Profile", "profile"),
-        col.link("Trade", "trade"),
         col.text("Symbol", "trade.symbol"),
-        col.link("Fill", "fill"),
+        col.link("Trade", "trade"),
         col.amount("Quantity", "quantity"),
+        col.link("Fill", "fill"),
+        col.whole_link("Profile", "profile"),
         col.moment("Opened", "opened_at"),
-        col.moment("Closed", "closed_at"),
     )
     list_defer = ("evidence",)
     list_filter = (

@@ -10,6 +10,7 @@ from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Notice, Section, Table
+from reconciliation.admin.records import words
 from reconciliation.admin.search import by_number, by_uuid
 from reconciliation.enums import Coverage, RunStatus
 from reconciliation.models import ExternalOrder, Fill, Mismatch, ReviewItem, Run, TradeHistory
@@ -26,12 +27,12 @@ class RunAdmin(ReadOnlyAdmin[Run]):
     )
     empty_text = "No job has run yet: nothing has been compared with an exchange."
     list_display = (
-        col.moment("Started", "started_at", ordering="started_at"),
         col.Column("Run", lambda run: str(run.pk)),
-        col.whole_link("Account", "account"),
-        col.text("Kind", "kind"),
         col.text("Status", "status"),
         col.text("Coverage", "coverage"),
+        col.text("Kind", "kind"),
+        col.whole_link("Account", "account"),
+        col.moment("Started", "started_at", ordering="started_at"),
         tables.RUN_DURATION,
         col.Column("Counts", lambda run: display.pairs(run.counts)),
         tables.RUN_ERROR,
@@ -56,18 +57,18 @@ class RunAdmin(ReadOnlyAdmin[Run]):
             rows=[
                 ("Account", link(obj.account)),
                 ("Kind", display.text(obj.kind)),
+                ("Of one profile only", display.text(obj.only_profile)),
                 ("Status", display.text(obj.status)),
                 ("Coverage", display.text(obj.coverage)),
                 ("Started", display.moment(obj.started_at)),
                 ("Finished", display.moment(obj.finished_at)),
                 ("Duration", display.duration(obj.started_at, obj.finished_at)),
                 ("Exchange as of", display.moment(obj.as_of)),
-                ("Claim expires", display.moment(obj.claim_expires_at)),
-                ("Claim token", str(obj.claim_token)),
+                *_claim(obj),
                 ("Time spent (ms)", display.pairs(obj.step_ms)),
             ],
         )
-        if obj.error:
+        if obj.error and _in_one_line(obj.error) != obj.error.strip():
             yield Block.of(title="Error", text=obj.error)
         if obj.unread:
             yield Table(
@@ -92,7 +93,7 @@ class RunAdmin(ReadOnlyAdmin[Run]):
             title="Counts",
             headings=["What", "Number"],
             rows=[
-                [display.text(name), display.inline_json(count)]
+                [words(name), display.inline_json(count)]
                 for name, count in sorted(obj.counts.items())
             ],
             empty="This run has counted nothing.",
@@ -114,13 +115,13 @@ class RunAdmin(ReadOnlyAdmin[Run]):
             title="History rows written by this run",
             lookups={"run__id__exact": obj.pk},
             empty="This run has booked nothing.",
-        )
+        ).without("Run")
         yield tables.fills(
             Fill.objects.filter(run=obj).defer("raw"),
             title="Fills first read by this run",
             lookups={"run__id__exact": obj.pk},
             empty="This run read no fill that was not known before.",
-        )
+        ).without("First read by")
         yield tables.reviews(
             ReviewItem.objects.filter(first_run=obj),
             title="Questions to a person opened by this run",
@@ -136,19 +137,28 @@ class RunAdmin(ReadOnlyAdmin[Run]):
         yield tables.audit_events_of_run(obj)
 
 
+def _claim(run: Run) -> list[tuple[str, str]]:
+    rows = [("Claim token", str(run.claim_token))]
+    if run.status == RunStatus.RUNNING:
+        rows.append(("Claim expires", display.moment(run.claim_expires_at)))
+    return rows
+
+
+def _in_one_line(error: str) -> str:
+    return display.first_line(error, 300)
+
+
 def verdict(run: Run) -> Notice:
     """Return in one sentence or two how a run ended."""
-    unread = ", ".join(
-        f"{part_in_words(part)} ({display.inline_json(reason)})"
-        for part, reason in sorted(run.unread.items())
-    )
+    unread = ", ".join(part_in_words(part) for part in sorted(run.unread))
     not_read = f" Not read: {unread}." if unread else ""
     match run.status:
         case RunStatus.RUNNING:
             return Notice(level="warning", sentence="This run has not finished.")
         case RunStatus.FAILED:
-            reason = display.first_line(run.error, 300) if run.error else "no reason was recorded"
-            return Notice(level="error", sentence=f"This run failed: {reason}.{not_read}")
+            reason = _in_one_line(run.error) if run.error else "no reason was recorded"
+            sentence = f"This run failed: {reason.removesuffix('.')}.{not_read}"
+            return Notice(level="error", sentence=sentence)
         case RunStatus.PARTIAL:
             return Notice(
                 level="warning",

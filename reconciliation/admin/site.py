@@ -21,6 +21,7 @@ ORDER = (
     models.FillAllocation,
     models.FillCoverage,
     models.OrderLeg,
+    models.OrderLookUp,
     models.MismatchSighting,
     models.ProfileLease,
     models.ExchangeAccount,

@@ -7,10 +7,10 @@ from django.db.models import Model, QuerySet
 
 from reconciliation.admin import columns as col
 from reconciliation.admin.display import clipped, duration, first_line, text
-from reconciliation.admin.links import changelist_url
-from reconciliation.admin.objects import audit_trail_of, audit_word
+from reconciliation.admin.links import changelist_url, link_to
+from reconciliation.admin.objects import audit_trail_of, audit_word, audited_model
 from reconciliation.admin.page import Grid
-from reconciliation.admin.reads import open_quantity, unbooked_quantity
+from reconciliation.admin.reads import events_of_fill, open_quantity, unbooked_quantity
 from reconciliation.models import (
     AuditEvent,
     ExternalOrder,
@@ -58,7 +58,7 @@ def orders(queryset: QuerySet[Order], *, title: str, lookups: Lookups, empty: st
         queryset.select_related("trade").order_by("-id"),
         (
             col.itself("Order"),
-            col.text("Exchange order id", "exchange_order_id"),
+            col.short_text("Exchange order id", "exchange_order_id"),
             col.text("Purpose", "purpose"),
             col.text("Status", "status"),
             col.text("Side", "side"),
@@ -105,7 +105,7 @@ def fills(queryset: QuerySet[Fill], *, title: str, lookups: Lookups, empty: str)
             col.amount("Quantity", "quantity"),
             UNBOOKED_QUANTITY,
             col.amount("Price", "price"),
-            col.text("Exchange order id", "exchange_order_id"),
+            col.short_text("Exchange order id", "exchange_order_id"),
             col.link("First read by", "run"),
             col.moment("Executed", "executed_at"),
         ),
@@ -240,13 +240,14 @@ AUDIT_COLUMNS = (
 )
 
 
-def audit_events_of(obj: Model, *, title: str = "") -> Grid:
+def audit_events_of(obj: Model, *, title: str = "", note: str = "") -> Grid:
     """Return the trail of one object."""
     word = audit_word(type(obj))
     return _audit(
         title or f"Audit events of this {word}",
         audit_trail_of(obj),
         empty=f"No audit event names this {word}.",
+        note=note,
     )
 
 
@@ -258,13 +259,34 @@ def audit_events_of_run(run: Run) -> Grid:
     )
 
 
-def _audit(title: str, lookups: Lookups, *, empty: str) -> Grid:
+def audit_events_of_fill(fill: Fill) -> Grid:
+    """Return the events of a fill, and those in which it was booked: these name the trade."""
+    return Grid(
+        title="Audit events of this fill",
+        queryset=events_of_fill(fill).defer("payload").order_by("-sequence"),
+        columns=(*AUDIT_COLUMNS, col.Column("Object", object_link)),
+        order="newest",
+        url="",
+        empty="No audit event names this fill, and nothing is booked of it.",
+        note="Booking a fill is an event of the trade that it is booked to.",
+    )
+
+
+def object_link(event: AuditEvent) -> str:
+    """Return a link to the page of an event's object, without asking whether it exists."""
+    words = text(f"{event.object_type} {event.object_id}".strip())
+    model = audited_model(event.object_type, event.object_id)
+    return words if model is None else link_to(model, event.object_id, words)
+
+
+def _audit(title: str, lookups: Lookups, *, empty: str, note: str = "") -> Grid:
     return _grid(
         title,
         AuditEvent.objects.filter(**lookups).defer("payload").order_by("-sequence"),
         AUDIT_COLUMNS,
         lookups=lookups,
         empty=empty,
+        note=note,
     )
 
 
@@ -275,6 +297,7 @@ def _grid(
     *,
     lookups: Lookups,
     empty: str,
+    note: str = "",
 ) -> Grid:
     return Grid(
         title=title,
@@ -283,4 +306,5 @@ def _grid(
         order="newest",
         url=changelist_url(queryset.model, lookups),
         empty=empty,
+        note=note,
     )

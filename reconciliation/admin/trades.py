@@ -43,12 +43,12 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
     )
     empty_text = "No trade is recorded: the trading system has delivered none yet."
     list_display = (
-        col.text("Trade", "trade_id"),
+        col.name("Trade"),
         col.text("Status", "status"),
-        col.whole_link("Profile", "profile"),
+        tables.OPEN_QUANTITY,
         col.text("Symbol", "symbol"),
         col.text("Direction", "direction"),
-        tables.OPEN_QUANTITY,
+        col.whole_link("Profile", "profile"),
         col.amount("Entry price", "average_entry_price"),
         col.amount("Exit price", "average_exit_price"),
         col.Column("Correction owed", _owed),
@@ -96,31 +96,31 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
             title="Orders of this trade",
             lookups=here,
             empty="No order names this trade.",
-        )
+        ).without("Trade")
         yield tables.history(
             TradeHistory.objects.filter(trade=obj),
             title="History of this trade",
             lookups=here,
             empty="Nothing has been booked: this trade holds nothing.",
-        )
+        ).without("Trade")
         yield tables.allocations(
             FillAllocation.objects.filter(trade=obj),
             title="Fills booked to this trade",
             lookups=here,
             empty="No fill of the exchange is booked to this trade.",
-        )
+        ).without("Trade")
         yield tables.mismatches(
             Mismatch.objects.filter(trade=obj),
             title="Mismatches of this trade",
             lookups=here,
             empty="No mismatch names this trade.",
-        )
+        ).without("Trade", "Symbol")
         yield tables.reviews(
             ReviewItem.objects.filter(trade=obj),
             title="Questions to a person about this trade",
             lookups=here,
             empty="Nobody was asked about this trade.",
-        )
+        ).without("Trade")
         yield tables.audit_events_of(obj)
 
 
@@ -138,16 +138,15 @@ class TradeHistoryAdmin(ReadOnlyAdmin[TradeHistory]):
     )
     empty_text = "No history row is recorded: nothing has been entered or exited yet."
     list_display = (
-        col.Column("Row", lambda row: f"{row.kind} {row.pk}"),
+        col.name("Row"),
         col.link("Trade", "trade"),
-        col.whole_link("Profile", "trade.profile"),
         col.text("Source", "source"),
         col.amount("Quantity", "quantity"),
         col.amount("Booked", "booked_quantity"),
         col.amount("Price", "price"),
         col.yes_no("Estimated", "estimated"),
         col.link("Order", "order"),
-        col.text("Fill id", "exchange_fill_id"),
+        col.whole_link("Profile", "trade.profile"),
         col.link("Run", "run"),
         col.moment("Executed", "executed_at"),
     )
@@ -197,7 +196,7 @@ class TradeHistoryAdmin(ReadOnlyAdmin[TradeHistory]):
             title="Fills that this row books",
             lookups={"history__id__exact": obj.pk},
             empty="No fill of the exchange stands behind this row.",
-        )
+        ).without("History row", "Trade")
         yield tables.audit_events_of(obj.trade, title="Audit events of its trade")
 
 

@@ -61,9 +61,10 @@ def reconcile_accounts(
     if account is not None:
         accounts = accounts.filter(name=account)
     found = list(accounts)
+    if not found and chosen is not None:
+        where = f"account {account!r}" if account is not None else "an enabled account"
+        raise UnknownName(f"profile {profile!r} is not on {where}")
     if not found and account is not None:
-        if chosen is not None:
-            raise UnknownName(f"profile {profile!r} is not on account {account!r}")
         every = ExchangeAccount.objects.filter(enabled=True)
         raise UnknownName(_unknown("account", account, every))
     return tuple(
@@ -108,7 +109,12 @@ def reconcile_account(
         logger.exception("run %s of account %s failed", run.pk, account.name)
         record.status = RunStatus.FAILED
         record.error = f"unexpected {type(error).__name__}: {error} (the log has the traceback)"
-    finish_run(run_id=run.pk, claim_token=run.claim_token, record=record, clock=ports.clock)
+    finished = finish_run(
+        run_id=run.pk, claim_token=run.claim_token, record=record, clock=ports.clock
+    )
+    if not finished and record.status != RunStatus.FAILED:
+        record.status = RunStatus.FAILED
+        record.error = f"run {run.pk} took too long: its claim was taken over"
     return RunOutcome(
         account=account.name,
         kind=RunKind.RECONCILE,

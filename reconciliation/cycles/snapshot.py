@@ -14,6 +14,7 @@ from reconciliation.selectors.coverage import (
     OVERLAP,
     load_known_intervals,
     load_newest_fill_at,
+    load_next_fill_at,
     load_window_start,
 )
 
@@ -94,4 +95,6 @@ def _read_fills(
     read(min(start, until), as_of, until=until)
     known = load_known_intervals(account.pk, instrument_type)
     for gap_start, gap_end in reversed(gaps((start, as_of), known)):
-        read(gap_start, gap_end, until=gap_start)
+        # Up to the next fill that is known: an answer that leaves it out is not whole.
+        next_fill = load_next_fill_at(account.pk, instrument_type, since=gap_end)
+        read(gap_start, next_fill or gap_end, until=gap_start)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 # A demo that was just killed needs a moment to be gone altogether.
 _PATIENCE_SECONDS = 2.0
@@ -26,6 +27,7 @@ class DemoFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.database = path / "demo.sqlite3"
+        self.database_url = f"sqlite:///{quote(str(self.database))}"
         self.static = path / "static"
         self._lock: int | None = None
 
@@ -47,6 +49,17 @@ class DemoFolder:
             yield
         finally:
             self._lock = None
+            os.close(descriptor)
+
+    def refuse_if_used(self) -> None:
+        """Raise `FolderInUse` while another demo holds the folder; leave nothing in it."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            self._acquire(descriptor)
+        finally:
             os.close(descriptor)
 
     def clear(self) -> None:

@@ -84,7 +84,9 @@ class Loop:
         self.cycles += 1
         outcome = self._reconcile()
         text = cycle_text(outcome) if outcome is not None else "failed; the reason is above"
-        parts = [f"{self._ports.clock.now():%H:%M:%S} cycle {self.cycles}: {text}"]
+        # The number by which the console shows it; a cycle that found the account held has none.
+        number = "" if outcome is None or outcome.run_id is None else f" {outcome.run_id}"
+        parts = [f"{self._ports.clock.now():%H:%M:%S} run{number}: {text}"]
         if outcome is not None and outcome.status != RunStatus.SKIPPED_LOCKED:
             self.repaired += outcome.counts.get("mismatches", 0)
             parts.append(self._missed())

@@ -8,6 +8,7 @@ HOST = "127.0.0.1"
 # What was just killed needs a moment to be gone altogether.
 _PATIENCE_SECONDS = 2.0
 _ASK_SECONDS = 0.1
+_LAST_PORT = 65535
 
 
 class PortInUse(RuntimeError):
@@ -30,3 +31,8 @@ def free_port(port: int) -> int:
             else:
                 return int(listener.getsockname()[1])
         time.sleep(_ASK_SECONDS)
+
+
+def other_port(port: int) -> int:
+    """Return a port to try where one is in use; 0, for any, where there is none after it."""
+    return port + 1 if port < _LAST_PORT else 0

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from reconciliation.demo.folder import DemoFolder
 from reconciliation.demo.stopping import Stop
@@ -53,7 +52,7 @@ class Child:
         status = self.process.poll()
         if status is None:
             return ""
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        how = f"signal {-status}" if status < 0 else f"exit status {status}, its reason is above"
         return f"the {self.name} ended unexpectedly ({how})"
 
     def stop(self) -> None:
@@ -109,7 +108,7 @@ def child_environ(
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "DEBUG": "false",
         "HTTPS_ONLY": "false",
-        "DATABASE_URL": f"sqlite:///{quote(str(folder.database))}",
+        "DATABASE_URL": folder.database_url,
         "STATIC_ROOT": str(folder.static),
         "RECON_INTERVAL_SECONDS": str(interval),
     }

@@ -1,9 +1,12 @@
 """The demo's worker process: the paper exchange, the bots and the reconciliation loop."""
 
+import os
+import shlex
 import sys
 import urllib.error
 import urllib.request
 from http import HTTPStatus
+from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -118,8 +121,23 @@ for the next cycle (RECON_INFLIGHT_GRACE_MS). The first drift shows in about {fi
   Runs           {url}reconciliation/run/
   Audit trail    {url}reconciliation/auditevent/
 
-Ctrl-C stops it. One line a cycle from here on:
+Prove in another terminal, from {settings.BASE_DIR}, that nobody changed the audit trail:
+
+  {verify_line()}
+
+(`manage.py reconcile` is not for this database: the exchange's keys live in this process only.)
+
+Ctrl-C stops it. One line a cycle from here on, with the number of its run:
 """
+
+
+def verify_line() -> str:
+    """Return the line that checks the audit chain of this process's database."""
+    python = Path(sys.executable)
+    if python.is_relative_to(settings.BASE_DIR):
+        python = python.relative_to(settings.BASE_DIR)
+    url = shlex.quote(os.environ["DATABASE_URL"])
+    return f"DATABASE_URL={url} {shlex.quote(str(python))} manage.py audit_verify"
 
 
 def _say(text: str) -> None:

@@ -243,7 +243,9 @@ class Transport:
             )
         cause = network_cause(error) if status is None else None
         if rule is not None and cause is not None:
-            return rule.reaction, rule.becomes(f"{where}: {self._unreachable(cause)}")
+            return rule.reaction, rule.becomes(
+                f"{where}: {type(error).__name__}: {self._unreachable(cause)}"
+            )
         if code in CLOCK_CODES:
             return Reaction.SYNC_CLOCK, RetryableExchangeError(f"{where}: {detail}")
         if rule is None:

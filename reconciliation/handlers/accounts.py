@@ -38,7 +38,7 @@ _CREDENTIAL_PREFIX = (
     r"[A-Za-z_][A-Za-z0-9_]{0,63}",
     "how names of settings begin, for example MAIN of MAIN_API_KEY",
 )
-_SUB_TAG = (r"[!-~]{1,64}", "1 to 64 characters without spaces, for example alpha01")
+_SUB_TAG = (r"\S(?:.{0,62}\S)?", "1 to 64 characters without spaces around, such as alpha01")
 
 
 def create_account(

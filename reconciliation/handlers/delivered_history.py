@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import F
-
 from reconciliation.domain.amounts import ZERO, plain
 from reconciliation.domain.audit import EventDraft
 from reconciliation.domain.books import TradeState
@@ -27,22 +25,29 @@ from reconciliation.enums import (
     TradeStatus,
 )
 from reconciliation.handlers.bulk import insert_rows
+from reconciliation.handlers.delivered_fills import FillDesk
 from reconciliation.handlers.delivered_orders import OrderDesk
-from reconciliation.handlers.delivered_rows import Desk, Refused, TradeDesk
+from reconciliation.handlers.delivered_rows import Desk, Refused
+from reconciliation.handlers.delivered_trades import TradeDesk
 from reconciliation.handlers.positions import recalculate_positions
 from reconciliation.models import Order, Trade, TradeHistory
 from reconciliation.selectors.lists import id_list
 from reconciliation.selectors.states import trade_state
 
 
+def in_order(rows: Iterable[DeliveredHistory]) -> list[DeliveredHistory]:
+    """Return the rows in the order in which they must be judged."""
+    return sorted(rows, key=lambda row: (row.executed_at, row.kind != HistoryKind.ENTRY))
+
+
 class HistoryDesk:
-    """History rows, oldest first, entries before exits of the same moment."""
+    """History rows; they are judged oldest first, entries before exits of the same moment."""
 
     def __init__(
         self, desk: Desk, delivery: Delivery, trades: TradeDesk, orders: OrderDesk
     ) -> None:
         self.desk, self.trades, self.orders = desk, trades, orders
-        self._delivered = delivery.history
+        self.fills = FillDesk(desk, delivery, orders)
         known = {trade.pk for trade in trades.by_trade_id.values() if trade.pk is not None}
         wanted = {row.trade_id for row in delivery.history}
         concerned = {
@@ -56,21 +61,15 @@ class HistoryDesk:
         for row in rows if concerned else ():
             self._rows[by_pk[row.trade_id]].append(row)
         self._new: list[tuple[TradeHistory, Trade, Order | None]] = []
+        self._order_of_new: dict[int, Order | None] = {}
         self._touched: dict[str, Trade] = {}
-        self._orderless: list[tuple[Trade, HistoryKind]] = []
-
-    def in_order(self) -> Iterable[DeliveredHistory]:
-        """Return the rows in the order in which they must be judged."""
-        return sorted(
-            self._delivered, key=lambda row: (row.executed_at, row.kind != HistoryKind.ENTRY)
-        )
 
     def judge(self, row: DeliveredHistory) -> DeliveryOutcome:
         """Take a history row, counting only what the portal has not booked already."""
-        trade = self.trades.find(row.trade_id)
-        order = self._order_of(row, trade)
         if row.kind == HistoryKind.REVERSAL:
             raise Refused("kind: a REVERSAL is the portal's own; deliver ENTRY and EXIT rows")
+        trade = self.trades.find(row.trade_id)
+        order = self._order_of(row, trade)
         net = _net(row, trade)
         key = DELIVERED_PREFIX + row.row_id
         known = next((each for each in self._rows[row.trade_id] if each.key == key), None)
@@ -82,9 +81,11 @@ class HistoryDesk:
             raise Refused(f"quantity: {plain(row.quantity)} is not positive")
         if net <= 0:
             raise Refused(f"fee: {plain(row.fee or ZERO)} takes all of the quantity")
-        booked = self._excess(row, order, net)
         purpose = Purpose(row.kind)
         state = trade_state(trade)
+        booked = self._excess(row, trade, order, net)
+        if purpose == Purpose.EXIT:
+            booked = self._without_dust(row, booked, state.open_quantity)
         if purpose == Purpose.EXIT and booked > state.open_quantity:
             raise Refused(
                 f"quantity: exits {plain(booked)} of {plain(state.open_quantity)} that is open;"
@@ -105,13 +106,15 @@ class HistoryDesk:
         )
         self._rows[row.trade_id].append(added)
         self._new.append((added, trade, order))
+        self._order_of_new[id(added)] = order
         if booked > 0:
             _take(trade, with_quantity(state, purpose, booked, row.price), row.executed_at)
             self._touched[row.trade_id] = trade
+        self.fills.take(row, trade, booked)
         self.trades.touch(trade)
         # More of the same order may be under way: what it lacks is no drift yet.
         if order is None:
-            self._orderless.append((trade, row.kind))
+            self.orders.touch_possible(trade, row.kind)
         else:
             self.orders.touch(order)
         return DeliveryOutcome.ACCEPTED
@@ -123,6 +126,16 @@ class HistoryDesk:
         order = self.orders.find(row.order_ref, trade.symbol)
         if self.orders.is_of_another_trade(order, trade):
             raise Refused(f"order: {row.order_ref!r} is of another trade than {row.trade_id!r}")
+        if order.profile_id != trade.profile_id:
+            raise Refused(f"order: {row.order_ref!r} is another profile's than {row.trade_id!r}")
+        if order.purpose not in (None, row.kind):
+            raise Refused(f"kind: order {row.order_ref!r} is an {order.purpose}")
+        side = trade_state(trade).side_of(Purpose(row.kind))
+        if (order.symbol, order.side) != (trade.symbol, side):
+            raise Refused(
+                f"order: {row.order_ref!r} is a {order.side} of {order.symbol};"
+                f" an {row.kind} of this trade is a {side} of {trade.symbol}"
+            )
         return order
 
     def write(self) -> None:
@@ -131,7 +144,6 @@ class HistoryDesk:
             row.trade_id = trade.pk
             row.order_id = None if order is None else order.pk
         insert_rows(TradeHistory, [row for row, _, _ in self._new])
-        self._touch_possible_orders()
         by_profile: dict[int, set[tuple[str, Direction]]] = defaultdict(set)
         for trade in self._touched.values():
             by_profile[trade.profile_id].add((trade.symbol, Direction(trade.direction)))
@@ -139,14 +151,6 @@ class HistoryDesk:
             recalculate_positions(
                 profile_id=profile_id, touched=by_profile[profile_id], now=self.desk.now
             )
-
-    def _touch_possible_orders(self) -> None:
-        """Note a sign of life of every order that a row without an order may speak of."""
-        for kind in sorted({kind for _, kind in self._orderless}):
-            trade_ids = id_list(trade.pk for trade, each in self._orderless if each == kind)
-            Order.objects.filter(
-                trade_id__in=trade_ids, purpose=kind, last_activity_at__lt=self.desk.now
-            ).update(last_activity_at=self.desk.now, version=F("version") + 1)
 
     def events(self) -> list[EventDraft]:
         """Return one event a row taken; the rows are written by now."""
@@ -167,37 +171,66 @@ class HistoryDesk:
             for row, trade, _ in self._new
         ]
 
-    def _excess(self, row: DeliveredHistory, order: Order | None, net: Decimal) -> Decimal:
-        """Return the part of a row that repeats nothing the portal booked."""
-        rows = [each for each in self._rows[row.trade_id] if each.kind == row.kind]
-        if row.exchange_fill_id is not None:
-            rows = [each for each in rows if each.exchange_fill_id == row.exchange_fill_id]
-        elif order is not None:
-            new_orders = {id(each): of for each, _, of in self._new}
-            rows = [
-                each
-                for each in rows
-                if new_orders.get(id(each)) is order
-                or (order.pk is not None and each.order_id == order.pk)
-            ]
-        by_portal = sum(
-            (each.booked_quantity for each in rows if each.source in _PORTAL_SOURCES), ZERO
-        )
-        repeated = sum(
-            (
-                each.quantity - each.booked_quantity
-                for each in rows
-                if each.source == HistorySource.BOT
-            ),
-            ZERO,
-        )
-        return max(net - max(by_portal - repeated, ZERO), ZERO)
+    def _excess(
+        self, row: DeliveredHistory, trade: Trade, order: Order | None, net: Decimal
+    ) -> Decimal:
+        """Return the part of a row that repeats nothing which is booked already."""
+        rows = self._standing(row)
+        by_portal: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        repeats: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        loose = ZERO  # what stands for fills that nobody has named
+        for each in rows:
+            is_of_order = order is None or self._is_of_order(each, order)
+            fill_id = each.exchange_fill_id
+            if each.source == HistorySource.BOT:
+                if fill_id is not None:
+                    repeats[fill_id] += each.quantity - each.booked_quantity
+                elif row.exchange_fill_id is None and is_of_order:
+                    loose -= each.quantity - each.booked_quantity
+            elif fill_id is None:
+                if each.source in _ESTIMATES or (row.exchange_fill_id is None and is_of_order):
+                    loose += each.booked_quantity
+            elif row.exchange_fill_id is not None or is_of_order:
+                by_portal[fill_id] += each.booked_quantity
+        if row.exchange_fill_id is None:
+            named = (max(booked - repeats[name], ZERO) for name, booked in by_portal.items())
+            return max(net - max(sum(named, ZERO) + loose, ZERO), ZERO)
+        name = row.exchange_fill_id
+        share = self.fills.share_of(row, trade)
+        nameless = ZERO if share is None else share.nameless
+        repeated = max(by_portal[name] + nameless - repeats[name], ZERO) + loose
+        excess = max(net - repeated, ZERO)
+        return excess if share is None else min(excess, share.left)
+
+    def _without_dust(self, row: DeliveredHistory, booked: Decimal, left: Decimal) -> Decimal:
+        """Return what an exit counts: what closed as dust is not there to be exited again."""
+        dust = sum((each.booked_quantity for each in self._standing(row) if _is_dust(each)), ZERO)
+        return left if left < booked <= left + dust else booked
+
+    def _standing(self, row: DeliveredHistory) -> list[TradeHistory]:
+        """Return the rows of the same trade and kind that no reversal has taken back."""
+        rows = self._rows[row.trade_id]
+        reversed_rows = {each.reverses_id for each in rows} - {None}
+        return [
+            each
+            for each in rows
+            if each.kind == row.kind
+            and each.pk not in reversed_rows
+            and (each.kind == HistoryKind.EXIT or each.source not in _EXIT_SOURCES)
+        ]
+
+    def _is_of_order(self, row: TradeHistory, order: Order) -> bool:
+        delivered = self._order_of_new.get(id(row))
+        return delivered is order or (order.pk is not None and row.order_id == order.pk)
 
 
-# Rows that stand for fills which the trading system may report as well.
-_PORTAL_SOURCES = frozenset(
-    {HistorySource.RECONCILED, HistorySource.BACKFILL, HistorySource.OPERATOR}
-)
+# Exits that were booked for fills nobody had seen, whichever order's they turn out to be.
+_ESTIMATES = frozenset({HistorySource.SYNTHETIC, HistorySource.OPERATOR})
+_EXIT_SOURCES = frozenset({HistorySource.SYNTHETIC, HistorySource.DUST})
+
+
+def _is_dust(row: TradeHistory) -> bool:
+    return row.source == HistorySource.DUST
 
 
 def _take(trade: Trade, state: TradeState, executed_at: datetime) -> None:

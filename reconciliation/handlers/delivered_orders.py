@@ -7,11 +7,12 @@ from reconciliation.domain.amounts import ZERO, plain
 from reconciliation.domain.audit import EventDraft
 from reconciliation.domain.deliveries import DeliveredOrder, Delivery
 from reconciliation.domain.transitions import merge_delivered_status
-from reconciliation.enums import DeliveryOutcome, OrderStatus, Origin
+from reconciliation.enums import DeliveryOutcome, OrderStatus, Origin, PositionSide
 from reconciliation.handlers.bulk import insert_rows, update_rows
-from reconciliation.handlers.delivered_rows import Desk, Refused, TradeDesk
+from reconciliation.handlers.delivered_rows import Desk, Refused
+from reconciliation.handlers.delivered_trades import TradeDesk
 from reconciliation.models import Order, Profile, Trade
-from reconciliation.selectors.lists import text_list
+from reconciliation.selectors.lists import id_list, text_list
 from reconciliation.selectors.states import trade_state
 
 
@@ -23,20 +24,41 @@ class OrderDesk:
         client_ids = [row.client_order_id for row in delivery.orders if row.client_order_id]
         exchange_ids = [row.exchange_order_id for row in delivery.orders if row.exchange_order_id]
         refs = [row.order_ref for row in delivery.history if row.order_ref is not None]
-        account = Order.objects.select_for_update().filter(account=desk.account).order_by("pk")
-        rows = [
-            *account.filter(client_order_id__in=text_list(client_ids + refs)),
-            *account.filter(exchange_order_id__in=text_list(exchange_ids + refs)),
-        ]
+        orderless = [row.trade_id for row in delivery.history if row.order_ref is None]
+        rows = self._lock(
+            client_ids=client_ids + refs,
+            exchange_ids=exchange_ids + refs,
+            trade_ids=[
+                trade.pk
+                for trade_id, trade in trades.by_trade_id.items()
+                if trade.pk is not None and trade_id in set(orderless)
+            ],
+        )
         self.by_client_id: dict[str, Order] = {}
         # Some exchanges count their order ids per symbol.
         self.by_exchange_id: dict[tuple[str, str], Order] = {}
+        self._of_trade: dict[tuple[int | None, str | None], list[Order]] = {}
         for order in rows:
             self._index(order)
+            self._of_trade.setdefault((order.trade_id, order.purpose), []).append(order)
         self.new: list[Order] = []
         self.changed: dict[int, Order] = {}
         self._trades: dict[int, Trade] = {}
         self._taken: list[tuple[Order, Profile]] = []
+
+    def _lock(
+        self, *, client_ids: list[str], exchange_ids: list[str], trade_ids: list[int]
+    ) -> list[Order]:
+        """Lock the orders of these ids, and those of these trades, in order of their keys."""
+        # A union rather than an OR: each branch has an index of its own.
+        account = Order.objects.filter(account=self.desk.account).order_by()
+        wanted = account.filter(client_order_id__in=text_list(client_ids)).values("pk")
+        wanted = wanted.union(
+            account.filter(exchange_order_id__in=text_list(exchange_ids)).values("pk"),
+            account.filter(trade_id__in=id_list(trade_ids)).values("pk"),
+        )
+        rows = Order.objects.filter(pk__in=wanted)
+        return list(rows.order_by("pk").select_for_update())
 
     def find(self, ref: str, symbol: str) -> Order:
         """Return an order by client or exchange order id; raises `Refused` for a stranger."""
@@ -56,11 +78,14 @@ class OrderDesk:
         if order is None:
             order = self._create(row, profile, trade)
             self._taken.append((order, profile))
+            self._touch_trade(trade)
             return DeliveryOutcome.ACCEPTED
         if (order.profile_id, order.symbol, order.side) != (profile.pk, row.symbol, row.side):
             raise Refused(
                 "client_order_id: an order with this id has another profile, symbol or side"
             )
+        if order.purpose not in (None, row.purpose):
+            raise Refused(f"purpose: this order is known as an {order.purpose}")
         if trade is not None and self.is_of_another_trade(order, trade):
             raise Refused(f"trade_id: this order is of another trade than {row.trade_id!r}")
         if _repeats(order, row):
@@ -88,6 +113,18 @@ class OrderDesk:
         if by_client is None and None in (row.client_order_id, by_exchange.client_order_id):
             return by_exchange
         raise Refused(f"exchange_order_id: {row.exchange_order_id!r} is another order's")
+
+    def _touch_trade(self, trade: Trade | None) -> None:
+        """Let no older decision on a trade hold: it has an order that the decision did not see."""
+        if trade is not None:
+            self.trades.touch(trade)
+
+    def touch_possible(self, trade: Trade, purpose: str) -> None:
+        """Note a sign of life of every order that a row without an order may speak of."""
+        orders = () if trade.pk is None else self._of_trade.get((trade.pk, purpose), ())
+        for order in orders:
+            if order.last_activity_at < self.desk.now:
+                self.touch(order)
 
     def touch(self, order: Order) -> None:
         """Note that something was delivered of an order."""
@@ -173,9 +210,10 @@ class OrderDesk:
         order.client_order_id = order.client_order_id or row.client_order_id
         order.exchange_order_id = order.exchange_order_id or row.exchange_order_id
         self._index(order)
-        if trade is not None and order.trade_id is None:
+        order.purpose = order.purpose or row.purpose
+        if trade is not None and order.trade_id is None and id(order) not in self._trades:
             self._trades[id(order)] = trade
-            order.purpose = order.purpose or row.purpose
+            self._touch_trade(trade)
         _remember(order, row, self.desk.now)
         self.touch(order)
 
@@ -225,6 +263,8 @@ def _check_trade_of(row: DeliveredOrder, profile: Profile, trade: Trade) -> None
     side = trade_state(trade).side_of(row.purpose)
     if side != row.side:
         raise Refused(f"side: an {row.purpose} of a {trade.direction} is a {side}")
+    if row.position_side not in (None, PositionSide.NET, trade.direction):
+        raise Refused(f"position_side: trade {row.trade_id!r} is a {trade.direction}")
 
 
 def _repeats(order: Order, row: DeliveredOrder) -> bool:

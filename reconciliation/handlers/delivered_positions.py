@@ -11,7 +11,7 @@ from reconciliation.enums import DeliveryOutcome, Direction
 from reconciliation.handlers.bulk import insert_rows, update_rows
 from reconciliation.handlers.delivered_rows import Desk, Refused
 from reconciliation.models import Position, Profile
-from reconciliation.selectors.lists import text_list
+from reconciliation.selectors.lists import id_list, text_list
 
 
 class PositionDesk:
@@ -20,8 +20,10 @@ class PositionDesk:
     def __init__(self, desk: Desk, delivery: Delivery) -> None:
         self.desk = desk
         names = text_list(row.symbol for row in delivery.positions)
-        rows = Position.objects.select_for_update().filter(
-            profile__account=desk.account, symbol__in=names
+        rows = Position.objects.select_for_update().order_by("pk")
+        rows = rows.filter(
+            profile_id__in=id_list(profile.pk for profile in desk.profiles.values()),
+            symbol__in=names,
         )
         self.known = {(row.profile_id, row.symbol, row.direction): row for row in rows}
         self.new: list[Position] = []

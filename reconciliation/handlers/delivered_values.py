@@ -1,10 +1,12 @@
-"""Refuse a delivered row that no column can hold, before it is looked up or written.
+"""Refuse a delivered row whose values cannot be, before it is looked up or written.
 
 What PostgreSQL cannot store and SQLite would (a NUL, half a surrogate pair, text that is too long)
-must not stop the rows that came with it.
+must not stop the rows that came with it, and a moment that has not come yet would make what is
+old look fresh for ever.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Model
@@ -51,9 +53,34 @@ _MENTIONS: Mapping[type[Delivered], tuple[tuple[str, type[Model], str, str], ...
         ("order_ref", Order, "client_order_id", ""),
     ),
 }
+_MOMENTS: Mapping[type[Delivered], str] = {
+    DeliveredTrade: "opened_at",
+    DeliveredOrder: "created_at",
+    DeliveredHistory: "executed_at",
+}
+# How far a row may be ahead of the portal's clock: a drill's opening rows are delivered a day back.
+MAX_AHEAD = timedelta(days=1, minutes=5)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def find_unstorable(row: Delivered) -> str:
+def find_fault(row: Delivered, *, now: datetime) -> str:
+    """Return what of a row cannot be, naming the field and the fix; empty where all of it can."""
+    name = _MOMENTS.get(type(row))
+    problem = "" if name is None else _problem_of_moment(getattr(row, name), now)
+    return f"{name}: {problem}" if problem else _find_unstorable(row)
+
+
+def _problem_of_moment(moment: datetime, now: datetime) -> str:
+    if moment.utcoffset() is None:
+        return "has no time zone; deliver it in UTC, as 2026-01-05T12:00:00Z"
+    if moment > now + MAX_AHEAD:
+        return f"{moment.isoformat()} is in the future; check the trading system's clock"
+    if moment < _EPOCH:
+        return f"{moment.isoformat()} is before 1970; deliver when it happened"
+    return ""
+
+
+def _find_unstorable(row: Delivered) -> str:
     """Return what of a row no column can hold, naming the field; empty where all of it fits."""
     model, names = _COLUMNS[type(row)]
     checks = [(name, model, name, "") for name in names]

@@ -35,9 +35,7 @@ def keep_fill_page(*, account_id: int, page: FillPage, run_id: int, now: datetim
             now_shown = seen.get((symbol, side, fill_id))
             if now_shown != (quantity, price):
                 what = "is missing" if now_shown is None else "has other numbers"
-                raise UnprovenFills(
-                    f"fill {fill_id} of {symbol} was shown before and {what} now"
-                )
+                raise UnprovenFills(f"fill {fill_id} of {symbol} was shown before and {what} now")
         storable = [fill for fill in page.fills if _is_storable(fill)]
         new = _insert(account_id, page.instrument_type, storable, run_id, now)
         if len(storable) == len(page.fills):

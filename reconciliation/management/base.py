@@ -2,6 +2,7 @@
 
 import getpass
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from reconciliation.domain.audit import Actor
 from reconciliation.enums import ActorType
+from reconciliation.models import ExchangeAccount
 
 # PostgreSQL's codes: an undefined table or schema, an undefined column or function, no privilege.
 _NO_TABLE = frozenset({"42P01", "3F000"})
@@ -74,6 +76,17 @@ def database_name() -> str:
     return f"the PostgreSQL database {settings['NAME']} at {settings['HOST'] or 'localhost'}{port}"
 
 
+def find_account(argument: str, name: str) -> ExchangeAccount:
+    """Return the account of that name; raises CommandError that lists the names there are."""
+    account = ExchangeAccount.objects.filter(name=name).first()
+    if account is None:
+        names = ", ".join(ExchangeAccount.objects.values_list("name", flat=True)) or "none"
+        raise CommandError(
+            f"{argument}: no account is called {name!r}; there are: {names}", returncode=2
+        )
+    return account
+
+
 def shell_actor() -> Actor:
     """Return who runs this command, for the audit trail: the account of the shell."""
     try:
@@ -98,3 +111,12 @@ def _require_sqlite_file() -> None:
 def _without_password(text: str) -> str:
     password = str(connection.settings_dict.get("PASSWORD") or "")
     return text.replace(password, "[redacted]") if password else text
+
+
+def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines of text, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

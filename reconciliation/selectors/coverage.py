@@ -37,6 +37,17 @@ def load_newest_fill_at(account_id: int, instrument_type: InstrumentType) -> dat
     return newest
 
 
+def load_next_fill_at(
+    account_id: int, instrument_type: InstrumentType, *, since: datetime
+) -> datetime | None:
+    """Return when the oldest kept fill of a type was executed that is not older than `since`."""
+    rows = Fill.objects.filter(
+        account_id=account_id, instrument_type=instrument_type, executed_at__gte=since
+    )
+    oldest: datetime | None = rows.aggregate(at=Min("executed_at"))["at"]
+    return oldest
+
+
 def load_window_start(account_id: int, *, as_of: datetime, stale_grace: timedelta) -> datetime:
     """Return from when on an account's fills matter: its oldest open slice or active order.
 

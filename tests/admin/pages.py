@@ -157,6 +157,12 @@ def list_address(model: type[Model]) -> str:
     return address(model, "changelist")
 
 
+def column(page: Page, heading: str) -> list[str]:
+    """Return the cells of a list under a heading."""
+    headings, *rows = page.results.rows or [[]]
+    return [row[headings.index(heading)] for row in rows]
+
+
 def result_rows(page: Page) -> list[list[str]]:
     """Return the rows of a list without its headings."""
     return page.results.rows[1:]

@@ -30,6 +30,7 @@ from reconciliation.models import (
     MismatchSighting,
     Order,
     OrderLeg,
+    OrderLookUp,
     Position,
     Profile,
     ReviewItem,
@@ -58,6 +59,7 @@ class Story:
     position: Position
     coverage: FillCoverage
     leg: OrderLeg
+    look_up: OrderLookUp
     external: ExternalOrder
     review: ReviewItem
 
@@ -155,6 +157,7 @@ def tell(number: int = 1, *, apart: bool = False) -> Story:
             kind=LegKind.REPLACEMENT,
             recorded_at=NOW,
         )
+        look_up = OrderLookUp.objects.create(order=order, asked_at=NOW)
         external = ExternalOrder.objects.create(
             account=account,
             symbol="BTC/USDT:USDT",
@@ -169,6 +172,7 @@ def tell(number: int = 1, *, apart: bool = False) -> Story:
         review = ask(trade, fill, run)
     return Story(
         leg=leg,
+        look_up=look_up,
         external=external,
         review=review,
         account=account,

@@ -18,7 +18,7 @@ from reconciliation.models import (
     TradeHistory,
 )
 from tests import builders
-from tests.admin.pages import Console, list_address, object_address, result_rows
+from tests.admin.pages import Console, column, list_address, object_address, result_rows
 from tests.admin.story import Story, add_to, seal, tell
 from tests.builders import NOW
 
@@ -75,7 +75,7 @@ def test_the_fills_of_an_order_are_those_that_carry_either_of_its_ids(
     assert {row[0] for row in section.rows[1:]} == {"fill-1", "replaced", "unmarked"}
 
     full_list = console.open(section.href("Open as a list"))
-    assert {row[0] for row in result_rows(full_list)} == {"fill-1", "replaced", "unmarked"}
+    assert set(column(full_list, "Fill")) == {"fill-1", "replaced", "unmarked"}
     assert "client-1" in full_list.main.text  # the filter says whose fills these are
 
 
@@ -84,9 +84,10 @@ def test_an_order_without_an_exchange_id_has_no_fills_of_other_orders_without_on
 ):
     order = builders.make_order(story.trade, exchange_order_id=None, client_order_id="never sent")
     builders.make_fill(exchange_fill_id="bare")
-    section = console.page_of(order).section("Fills of this order")
-    assert section.rows == []
-    assert "No fill with one of this order's ids has been read." in section.text
+    page = console.page_of(order)
+    assert "Fills of this order" not in page.titles()
+    nothing = page.section("Nothing to show").text
+    assert "No fill with one of this order's ids has been read." in nothing
 
 
 @pytest.mark.parametrize("value", ["", "abc", "999999", "-1"])
@@ -101,6 +102,35 @@ def test_a_fill_leads_to_what_it_is_booked_to_and_to_its_order(console: Console,
     assert booked.href(f"ENTRY {story.history.pk}") == object_address(story.history)
     assert booked.href(f"allocation {story.allocation.pk}") == object_address(story.allocation)
     assert page.section("Order of this fill").href("client-1") == object_address(story.order)
+
+
+def test_the_audit_events_of_a_fill_are_those_in_which_it_was_booked(
+    console: Console, story: Story
+):
+    seal(None, EventDraft(action="fill.noted", object_type="fill", object_id=str(story.fill.pk)))
+    section = console.page_of(story.fill).section("Audit events of this fill")
+    assert [row[3] for row in section.rows[1:]] == ["fill.noted", "trade.entry_filled"]
+    assert section.href(f"trade {story.trade.pk}") == object_address(story.trade)
+
+    unbooked = console.page_of(builders.make_fill())
+    nothing = unbooked.section("Nothing to show").text
+    assert "No audit event names this fill, and nothing is booked of it." in nothing
+
+
+def test_tables_do_not_repeat_in_each_row_what_the_page_is_about(console: Console, story: Story):
+    of_trade, of_order = console.page_of(story.trade), console.page_of(story.order)
+    for page in (of_trade, of_order):
+        assert page.sections
+    for part in of_trade.sections:
+        assert not part.rows or "Trade" not in part.rows[0], part.title
+    for title in ("History rows of this order", "Mismatches of this order"):
+        assert "Order" not in of_order.section(title).rows[0]
+
+
+def test_an_audit_event_leads_to_its_profile_and_account(console: Console, story: Story):
+    facts = console.page_of(AuditEvent.objects.get(sequence=1)).section("Event")
+    assert facts.href("alpha") == object_address(story.profile)
+    assert facts.href("main") == object_address(story.account)
 
 
 def test_a_leg_and_its_fills_belong_to_the_order(console: Console, story: Story):
@@ -147,12 +177,12 @@ def test_a_run_leads_to_what_it_saw_and_wrote(console: Console, story: Story):
     page = console.page_of(story.run)
     name = f"mismatch {story.mismatch.pk}"
     assert page.section("Mismatches first seen by this run").href(name)
-    assert page.section("Mismatches last seen by this run").rows == []
+    assert "Mismatches last seen by this run" not in page.titles()
     assert page.section("History rows written by this run").href(f"ENTRY {story.history.pk}")
     assert page.section("Fills first read by this run").href("fill-1")
 
     after = console.page_of(later).section("Mismatches last seen by this run")
-    assert [row[0] for row in result_rows(console.open(after.href("Open as a list")))] == ["OPEN"]
+    assert column(console.open(after.href("Open as a list")), "Status") == ["OPEN"]
 
 
 def test_a_mismatch_leads_to_trade_order_and_runs(console: Console, story: Story):

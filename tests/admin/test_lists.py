@@ -26,7 +26,7 @@ from reconciliation.models import (
     TradeHistory,
 )
 from tests import builders
-from tests.admin.pages import Console, list_address, result_rows
+from tests.admin.pages import Console, column, list_address, result_rows
 from tests.admin.story import Story, tell
 from tests.builders import NOW
 
@@ -79,13 +79,12 @@ def test_a_search_finds_the_one_row_with_exactly_that_id(
 
 def test_a_search_for_an_action_or_a_run_finds_its_events(console: Console, story: Story):
     other = tell(2)
-    actions = result_rows(console.list_of(AuditEvent, q="order.filled"))
-    assert [row[0] for row in actions] == ["4", "2"]
-    run = result_rows(console.list_of(AuditEvent, q=str(other.run.pk)))
-    assert {row[-1] for row in run} >= {f"run {other.run.pk}"}
+    assert column(console.list_of(AuditEvent, q="order.filled"), "Sequence") == ["4", "2"]
+    runs = column(console.list_of(AuditEvent, q=str(other.run.pk)), "Run")
+    assert f"run {other.run.pk}" in runs
     event = AuditEvent.objects.get(sequence=3)
     for term in (str(event.event_id), event.hash):
-        assert [row[0] for row in result_rows(console.list_of(AuditEvent, q=term))] == ["3"]
+        assert column(console.list_of(AuditEvent, q=term), "Sequence") == ["3"]
 
 
 @pytest.mark.parametrize("term", ["nothing", "9" * 400, "٣", "' OR 1=1 --", "%", "-"])
@@ -129,21 +128,21 @@ def test_fills_are_filtered_by_how_much_of_them_is_booked(
 ):
     builders.make_fill(exchange_fill_id="none")
     builders.make_fill(exchange_fill_id="part", allocated_quantity="0.1")
-    assert {row[0] for row in result_rows(console.list_of(Fill, booked=booked))} == found
+    assert set(column(console.list_of(Fill, booked=booked), "Fill")) == found
 
 
 def test_filters_show_the_words_of_the_columns(console: Console, story: Story):
     builders.make_order(story.trade, status=OrderStatus.PARTIALLY_FILLED, filled_quantity="0.1")
     page = console.list_of(Order)
     address = next(href for words, href in page.main.links if words == "PARTIALLY_FILLED")
-    rows = result_rows(console.open(list_address(Order) + address))
-    assert [row[2] for row in rows] == ["PARTIALLY_FILLED"]
+    found = console.open(list_address(Order) + address)
+    assert column(found, "Status") == ["PARTIALLY_FILLED"]
+    assert "Status: PARTIALLY_FILLED" in found.main.text
 
 
 def test_mismatches_without_a_profile_can_be_filtered(console: Console, story: Story):
     builders.make_mismatch(story.run, symbol="ORPHAN")
-    rows = result_rows(console.list_of(Mismatch, profile__isnull="True"))
-    assert [row[3] for row in rows] == ["ORPHAN"]
+    assert column(console.list_of(Mismatch, profile__isnull="True"), "Symbol") == ["ORPHAN"]
 
 
 @pytest.mark.parametrize("parameter", ["status__exact=nonsense", "account__id__exact=abc", "p=x"])
@@ -169,7 +168,7 @@ def test_the_count_of_a_list_ends_and_says_so(console: Console, monkeypatch: pyt
     assert console.get(list_address(Mismatch), p=3).status_code == 302
     assert len(result_rows(console.list_of(Mismatch, all=""))) == 50
     searched = console.list_of(Mismatch, q=run.pk, status__exact="OPEN")
-    assert "more than" not in searched.main.text
+    assert "more than 60" not in searched.main.text
 
 
 def test_the_count_is_asked_for_no_more_than_it_shows(console: Console):
@@ -196,23 +195,21 @@ def test_an_empty_list_explains_itself(console: Console, model: type[models.Mode
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_lists_sort_by_indexes_only(model: type[models.Model]):
     indexed = {fields[0].lstrip("-") for fields in _indexes(model)}
-    columns = admin_of(model).list_display
-    assert all(isinstance(column, Column) for column in columns)
-    for column in columns:
-        assert isinstance(column, Column)
-        assert column.ordering is None or column.ordering in indexed
+    for shown in admin_of(model).list_display:
+        assert isinstance(shown, Column)
+        assert shown.ordering is None or shown.ordering in indexed
 
 
 def test_a_click_on_another_column_than_those_sorts_by_nothing(console: Console):
     for number, created in ((1, NOW.replace(year=2025)), (2, NOW), (3, NOW.replace(year=2024))):
         builders.make_order(client_order_id=f"order-{number}", created_at=created)
-    newest_first = [row[0] for row in result_rows(console.list_of(Order))]
+    newest_first = column(console.list_of(Order), "Order")
     assert newest_first == ["order-3", "order-2", "order-1"]
-    for column in range(len(admin_of(Order).list_display) - 1):
-        assert [row[0] for row in result_rows(console.list_of(Order, o=column))] == newest_first
+    for number in range(len(admin_of(Order).list_display) - 1):
+        assert column(console.list_of(Order, o=number), "Order") == newest_first
 
     by_time = console.list_of(Order).results.href("Placed (UTC)")
-    oldest_first = [row[0] for row in result_rows(console.open(list_address(Order) + by_time))]
+    oldest_first = column(console.open(list_address(Order) + by_time), "Order")
     assert oldest_first == ["order-3", "order-1", "order-2"]
 
 
@@ -226,7 +223,7 @@ def test_lists_are_made_for_a_million_rows(model: type[models.Model]):
 
 
 def test_large_columns_stay_out_of_the_lists(console: Console, story: Story):
-    for model, column in (
+    for model, large in (
         (Fill, "raw"),
         (AuditEvent, "payload"),
         (Mismatch, "exchange_side"),
@@ -234,7 +231,7 @@ def test_large_columns_stay_out_of_the_lists(console: Console, story: Story):
     ):
         with CaptureQueriesContext(connection) as queries:
             console.list_of(model)
-        assert not any(f'"{column}"' in query["sql"] for query in queries)
+        assert not any(f'"{large}"' in query["sql"] for query in queries)
 
 
 def _indexes(model: type[models.Model]) -> list[list[str]]:

@@ -105,6 +105,25 @@ def repaired(folder: Path) -> int:
         return int(database.execute(query).fetchone()[0])
 
 
+def runs(folder: Path) -> list[int]:
+    with sqlite3.connect(f"file:{folder / 'demo.sqlite3'}?mode=ro", uri=True) as database:
+        query = "SELECT id FROM reconciliation_run ORDER BY id"
+        return [row[0] for row in database.execute(query)]
+
+
+def paste(line: str) -> str:
+    """Return what a line says in the project's folder, in a shell without settings."""
+    return subprocess.run(  # noqa: S602  (what the demo printed)
+        line,
+        shell=True,
+        cwd=settings.BASE_DIR,
+        env={"PATH": os.environ["PATH"], "ENV_FILE": os.devnull},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
 def log_in(url: str, password: str) -> str:
     """Log in at the console and return the page of mismatches."""
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
@@ -125,9 +144,13 @@ def test_one_command_shows_drift_that_is_found_and_repaired(
     children = demo.children()
     assert len(children) == 2
 
-    demo.wait_for(r"cycle \d+: \d+ mismatch(es)? found and repaired: .*audit chain intact")
+    demo.wait_for(r"run \d+: \d+ mismatch(es)? found and repaired: .*audit chain intact")
 
     assert repaired(demo.folder) > 0
+    numbers = [int(number) for number in re.findall(r"^\S+ run (\d+): ", demo.said, re.MULTILINE)]
+    assert numbers[:3] == runs(demo.folder)[:3]
+    line = demo.wait_for(r"\n *(DATABASE_URL=\S+ .*manage\.py audit_verify)\n")[1]
+    assert "intact: " in paste(line)
     assert re.search(r"(trend|revert)-\d", log_in(url, password))
     with pytest.raises(CommandError, match=f"process {demo.process.pid}.*--folder"):
         call_command("demo", folder=demo.folder)
@@ -158,6 +181,7 @@ def test_a_process_that_ends_is_said_and_ends_the_demo(start: Callable[[], Runni
 
     assert demo.process.wait(15) == 1
     wait_until(lambda: "the worker ended unexpectedly (signal 9)" in demo.said)
+    wait_until(lambda: "Start it again: it goes on with this database" in demo.said)
     assert not is_alive(server)
 
 
@@ -167,8 +191,13 @@ def test_a_port_in_use_is_said_with_the_way_out(
     monkeypatch.setattr(ports, "_PATIENCE_SECONDS", 0)
     with socket.create_server((ports.HOST, 0)) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(CommandError, match=rf"port {port} is in use.*--port {port + 1}"):
-            call_command("demo", port=port, folder=tmp_path)
+        folder = tmp_path / "another demo"
+        with pytest.raises(CommandError, match=rf"port {port} is in use") as caught:
+            call_command("demo", port=port, interval=3, fresh=True, folder=folder)
+    # As it was asked for, but for the port; and nothing is left of the attempt.
+    hint = f"manage.py demo --port {port + 1} --interval 3 --folder '{folder}' --fresh"
+    assert str(caught.value).endswith(hint)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_demo_that_runs_already_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,7 @@ def test_keys_of_the_environment_are_taken_and_not_shown() -> None:
     exchange.stop()
 
     assert exchange.accounts["main"].api_key == "own-key"
+    assert "account add main --exchange okx --prefix PAPER_MAIN --position-mode net" in text
     assert f"PAPER_MAIN_BASE_URL={exchange.url('main')}" in text
     assert not any(value in text for value in KEYS.values())
 

@@ -16,7 +16,7 @@ from django.conf import settings
 from reconciliation.demo import folder as folders
 from reconciliation.demo import ports
 from reconciliation.demo.folder import DemoFolder, FolderInUse
-from reconciliation.demo.ports import HOST, PortInUse, free_port
+from reconciliation.demo.ports import HOST, PortInUse, free_port, other_port
 from reconciliation.demo.processes import child_environ
 from reconciliation.demo.stopping import stop_on_signals
 
@@ -93,6 +93,18 @@ def test_a_fresh_start_deletes_the_database_and_nothing_else(folder: DemoFolder)
         folder.clear()
 
     assert {path.name for path in folder.path.iterdir()} == {"lock", "notes.txt", "static"}
+
+
+def test_asking_whether_a_folder_is_used_leaves_nothing_in_it(folder: DemoFolder) -> None:
+    folder.refuse_if_used()
+    assert not folder.path.exists()
+    with folder.locked(), pytest.raises(FolderInUse, match=str(os.getpid())):
+        DemoFolder(folder.path).refuse_if_used()
+    folder.refuse_if_used()
+
+
+def test_another_port_is_the_next_one_or_any() -> None:
+    assert (other_port(8000), other_port(65535)) == (8001, 0)
 
 
 def test_a_port_that_something_listens_on_is_in_use(listener: socket.socket) -> None:

@@ -49,6 +49,22 @@ def test_a_value_that_is_given_twice_is_refused(tmp_path: Path) -> None:
         load_credentials("MAIN", {**ENVIRON, "MAIN_SECRET_FILE": str(tmp_path)})
 
 
+@pytest.mark.parametrize("name", ENVIRON)
+def test_a_value_that_could_not_be_kept_out_of_messages_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "secret"
+    path.write_text("q!w2e\n")
+
+    with pytest.raises(CredentialsRejected, match=f"^{name} holds fewer than 6 ") as caught:
+        load_credentials("MAIN", {**ENVIRON, name: "q!w2e"})
+    with pytest.raises(CredentialsRejected, match=f"^{name}_FILE holds fewer than 6 "):
+        load_credentials("MAIN", {**ENVIRON, name: "", f"{name}_FILE": str(path)})
+
+    assert "q!w2e" not in str(caught.value)
+    assert load_credentials("MAIN", {**ENVIRON, name: "q!w2e3"})
+
+
 @pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe\x00"])
 def test_a_file_that_cannot_be_used_is_named_by_its_variable(
     tmp_path: Path, content: bytes | None

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from reconciliation.enums import InstrumentType, OrderClass
-from reconciliation.exchange.ccxt_gateway import CcxtGateway
+from reconciliation.exchange.ccxt_gateway import CcxtGateway, require_exchange
 from reconciliation.exchange.credentials import Credentials
 from reconciliation.exchange.gateway import (
     AccountHalted,
     BudgetExhausted,
     CredentialsRejected,
     ExchangeError,
+    PermanentExchangeError,
     RetryableExchangeError,
 )
 from tests.exchange.builders import PaperWorld, moment
@@ -319,3 +320,31 @@ def test_an_exchange_that_is_down_is_not_asked_three_times_for_every_part(
             READS[read][1](world.gateway)
 
     assert world.asked() == 3 + 1 + 1
+
+
+def test_an_exchange_that_is_not_there_is_told_with_the_setting_and_without_a_query(
+    world: PaperWorld,
+) -> None:
+    furnish(world)
+    gateway = world.connect(base_url="http://127.0.0.1:9/main")
+
+    with pytest.raises(RetryableExchangeError) as caught:
+        gateway.fetch_positions(SWAP)
+
+    told = str(caught.value)
+    assert "connection refused at http://127.0.0.1:9/main; check MAIN_BASE_URL" in told
+    assert "?" not in told
+
+
+def test_an_address_that_is_not_the_exchanges_is_told_with_the_setting(world: PaperWorld) -> None:
+    gateway = world.connect(base_url=world.exchange.url("main") + "-typo")
+
+    with pytest.raises(ExchangeError, match="check MAIN_BASE_URL: http"):
+        gateway.load_instruments()
+
+
+@pytest.mark.parametrize("name", ["okxx", "", "OKX"])
+def test_an_exchange_that_there_is_not_is_told_with_the_nearest(name: str) -> None:
+    with pytest.raises(PermanentExchangeError, match=f"unknown exchange {name!r}"):
+        require_exchange(name)
+    require_exchange("okx")

@@ -33,6 +33,14 @@ def test_a_secret_never_survives(secret: str, before: str, after: str) -> None:
     assert secret not in text.replace(REDACTED, "\0")
 
 
+@pytest.mark.parametrize("short", ["e", "ok", "error"])
+def test_what_is_too_short_for_a_secret_does_not_shred_words(short: str) -> None:
+    redact = Redactor([short])
+    redact.remember_request(f"{URL}&tokenType={short}", {"OK-ACCESS-KEY": short})
+
+    assert redact("okx answers with an error") == "okx answers with an error"
+
+
 def test_the_query_of_a_url_is_removed() -> None:
     text = Redactor([])(f"okx GET {URL} 500 Internal Server Error")
 

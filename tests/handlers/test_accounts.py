@@ -11,8 +11,10 @@ from reconciliation.enums import PositionMode
 from reconciliation.handlers.accounts import (
     AlreadyExists,
     InvalidBaseline,
+    InvalidValue,
     create_account,
     create_profile,
+    set_account_enabled,
     set_baseline,
 )
 from reconciliation.models import AuditEvent, ExchangeAccount, Profile, ProfileLease
@@ -71,6 +73,59 @@ def test_an_account_name_is_taken_once():
     assert actions() == ["account.created"]
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", "my account"),
+        ("name", "x" * 65),
+        ("name", "main\n"),
+        ("exchange_id", ""),
+        ("exchange_id", "OKX"),
+        ("exchange_id", "okx "),
+        ("exchange_id", "x" * 33),
+        ("credential_prefix", ""),
+        ("credential_prefix", "1MAIN"),
+        ("credential_prefix", "MY-KEYS"),
+        ("position_mode", "nett"),
+    ],
+)
+def test_an_account_that_cannot_be_right_is_refused_by_the_field(field, value):
+    with pytest.raises(InvalidValue, match=f"^{field}: ") as caught:
+        an_account(**{field: value})
+    assert caught.value.field == field
+    assert not ExchangeAccount.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "al pha"),
+        ("sub_tag", ""),
+        ("sub_tag", " alpha01"),
+        ("sub_tag", "x" * 65),
+        ("allocated_capital_usd", Decimal(-1)),
+    ],
+)
+def test_a_profile_that_cannot_be_right_is_refused_by_the_field(field, value):
+    with pytest.raises(InvalidValue, match=f"^{field}: "):
+        a_profile(**{field: value})
+    assert not Profile.objects.exists()
+
+
+def test_an_account_is_switched_with_an_event_and_a_repeat_is_none():
+    account = make_account()
+    for enabled, changed in ((False, True), (False, False), (True, True), (True, False)):
+        done = set_account_enabled(account_id=account.pk, enabled=enabled, comment="why", **BY)
+        assert done is changed
+        account.refresh_from_db()
+        assert account.enabled is enabled
+    assert actions() == ["account.disabled", "account.enabled"]
+    event = AuditEvent.objects.order_by("sequence")[0]
+    assert '"before":{"enabled":true}' in event.payload
+    assert '"comment":"why"' in event.payload
+
+
 def test_a_profile_is_created_with_a_free_lease_and_its_event():
     profile = a_profile()
     lease = ProfileLease.objects.get(profile=profile)
@@ -124,6 +179,13 @@ def test_a_baseline_never_lies_ahead_and_never_moves_back():
         a_baseline(NOW - timedelta(microseconds=1))
     assert ExchangeAccount.objects.get().baseline_at == NOW
     assert actions() == ["account.baseline_set"]
+
+
+@pytest.mark.parametrize("comment", ["", " \n"])
+def test_a_baseline_needs_a_reason(comment):
+    with pytest.raises(InvalidBaseline, match="comment: it is empty"):
+        a_baseline(comment=comment)
+    assert ExchangeAccount.objects.get().baseline_at is None
 
 
 def test_a_profile_made_for_a_test_has_what_one_of_the_portal_has():

@@ -52,6 +52,7 @@ def link_event(trade: TradeState, links: Sequence[AllocationDraft]) -> EventDraf
 def draft_mismatch(
     finding: OrderFinding,
     *,
+    kind: MismatchKind,
     key: str,
     problem: str | None,
     resolution: str,
@@ -59,7 +60,6 @@ def draft_mismatch(
 ) -> MismatchDraft:
     """Return the mismatch that a finding is; a problem leaves it open, else it is resolved."""
     order, shown = finding.order, finding.shown
-    kind = finding.rule.row.mismatch or MismatchKind.STATUS_MISMATCH
     drift = None
     if finding.fills:
         drift = total(kept.remaining for kept in finding.unbooked)
@@ -144,4 +144,16 @@ def legs_event(order: OrderState, legs: Sequence[LegDraft]) -> EventDraft:
         after={
             "legs": [{"exchange_order_id": leg.exchange_order_id, "kind": leg.kind} for leg in legs]
         },
+    )
+
+
+def refusal_event(order: OrderState, problem: str) -> EventDraft:
+    """Return the event of a handler that refused to write, with its reason."""
+    return EventDraft(
+        action="handler.refused",
+        outcome=AuditOutcome.REFUSED,
+        object_type="order",
+        object_id=str(order.id),
+        before=order_as_evidence(order),
+        comment=problem,
     )

@@ -1,21 +1,19 @@
 """`manage.py baseline`: accept what an account held before a moment as found."""
 
-import getpass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.dateparse import parse_datetime
 
 from reconciliation import conf
 from reconciliation.clock import SystemClock
-from reconciliation.domain.audit import Actor
-from reconciliation.enums import ActorType
-from reconciliation.handlers.accounts import InvalidBaseline, set_baseline
-from reconciliation.models import ExchangeAccount
+from reconciliation.handlers.accounts import InvalidBaseline, moment_text, set_baseline
+from reconciliation.management.base import PortalCommand, find_account, shell_actor
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = (
         "Accept an account's orders and fills from before a moment as found, for an account with a"
         " past. They are asked about no more; what happens afterwards is."
@@ -30,7 +28,7 @@ class Command(BaseCommand):
         clock = SystemClock()
         at = clock.now()
         if options["at"]:
-            parsed = parse_datetime(options["at"])
+            parsed = _parse(options["at"])
             if parsed is None or parsed.tzinfo is None:
                 raise CommandError(
                     f"--at: {options['at']!r} is no time with a zone; for example"
@@ -38,24 +36,26 @@ class Command(BaseCommand):
                     returncode=2,
                 )
             at = parsed
-        account = ExchangeAccount.objects.filter(name=options["account"]).first()
-        if account is None:
-            names = ", ".join(ExchangeAccount.objects.values_list("name", flat=True)) or "none"
-            raise CommandError(
-                f"--account: no account is called {options['account']!r}; there are: {names}",
-                returncode=2,
-            )
+        account = find_account("--account", options["account"])
         try:
             set_baseline(
                 account_id=account.pk,
                 at=at,
                 comment=options["comment"],
-                actor=Actor(type=ActorType.USER, id="", name=f"{getpass.getuser()} (shell)"),
+                actor=shell_actor(),
                 clock=clock,
                 conf=conf.require(settings.RECON_ENVIRON),
             )
         except InvalidBaseline as error:
             raise CommandError(f"--{error}", returncode=2) from error
         self.stdout.write(
-            f"{account.name}: orders and fills from before {at.isoformat()} are accepted as found."
+            f"{account.name}: orders and fills from before {moment_text(at)} are accepted as found."
         )
+
+
+def _parse(text: str) -> datetime | None:
+    try:
+        return parse_datetime(text)
+    except ValueError:
+        # Of the right form, but no day of the calendar.
+        return None

@@ -1,5 +1,6 @@
 """`manage.py demo`: see the portal find and repair drift, with nothing to set up."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from reconciliation.demo.arguments import whole_number
 from reconciliation.demo.folder import DemoFolder, FolderInUse
-from reconciliation.demo.ports import PortInUse, free_port
+from reconciliation.demo.ports import PortInUse, free_port, other_port
 from reconciliation.demo.processes import ChildEnded, Options, run_processes
 from reconciliation.demo.stopping import stop_on_signals
+
+INTERVAL, SEED = 20, 1
+FOLDER = Path(settings.BASE_DIR) / "var" / "demo"
+_WAY_OUT = "Start it again: it goes on with this database, or with a new one where --fresh is given."
 
 
 class Command(BaseCommand):
@@ -28,27 +33,29 @@ class Command(BaseCommand):
         parser.add_argument(
             "--interval",
             type=whole_number(1, 3600),
-            default=20,
+            default=INTERVAL,
             help="seconds between two reconciliations",
         )
         parser.add_argument(
             "--fresh", action="store_true", help="delete the demo's database and begin anew"
         )
         parser.add_argument(
-            "--seed", type=int, default=1, help="another one makes the bots do other things"
+            "--seed", type=int, default=SEED, help="another one makes the bots do other things"
         )
         parser.add_argument(
             "--folder",
             type=Path,
-            default=Path(settings.BASE_DIR) / "var" / "demo",
+            default=FOLDER,
             help="where the demo keeps its database (var/demo)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = DemoFolder(options["folder"].resolve())
         try:
+            # Before the folder is made: a demo that cannot start leaves nothing behind.
+            folder.refuse_if_used()
+            port = free_port(options["port"])
             with folder.locked(), stop_on_signals() as stop:
-                port = free_port(options["port"])
                 if options["fresh"]:
                     folder.clear()
                 self.stdout.write(f"Starting the demo; its database is {folder.database}")
@@ -64,15 +71,26 @@ class Command(BaseCommand):
                     stop,
                 )
         except FolderInUse as error:
+            beside = options | {"folder": Path(f"{options['folder']}2")}
             raise CommandError(
                 f"a demo runs already in {folder.path} (process {error}). Stop it with Ctrl-C or"
-                f" `kill {error}`, or start another one beside it:"
-                " manage.py demo --port 8001 --folder var/demo2"
+                f" `kill {error}`, or start another one beside it: {_line_with_other_port(beside)}"
             ) from error
         except PortInUse as error:
             raise CommandError(
                 f"port {options['port']} is in use by another program; choose another:"
-                f" manage.py demo --port {options['port'] + 1}"
+                f" {_line_with_other_port(options)}"
             ) from error
         except ChildEnded as error:
-            raise CommandError(f"{error}; the demo was stopped") from error
+            raise CommandError(f"{error}; the demo was stopped. {_WAY_OUT}") from error
+
+
+def _line_with_other_port(options: dict[str, Any]) -> str:
+    """Return the line that starts the demo as it was asked for, on another port."""
+    words = ["manage.py", "demo", "--port", str(other_port(options["port"]))]
+    for name, default in (("interval", INTERVAL), ("seed", SEED), ("folder", FOLDER)):
+        if options[name] != default:
+            words += [f"--{name}", str(options[name])]
+    if options["fresh"]:
+        words.append("--fresh")
+    return shlex.join(words)

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from reconciliation.clock import SystemClock
 from reconciliation.demo.arguments import whole_number
+from reconciliation.demo.ports import other_port
 from reconciliation.demo.stopping import stop_on_signals
 from reconciliation.exchange.credentials import (
     API_KEY,
@@ -108,17 +109,20 @@ def start(accounts: list[PaperAccount], *, host: str, port: int) -> PaperExchang
             raise CommandError(f"cannot listen on {host}, port {port}: {error}") from error
         raise CommandError(
             f"port {port} is in use by another program, perhaps another paper exchange; stop that"
-            f" one, or choose another: manage.py paper_exchange --port {port + 1}"
+            f" one, or choose another: manage.py paper_exchange --port {other_port(port)}"
         ) from error
 
 
 def describe(exchange: PaperExchange, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield what the portal's environment needs, as lines of an `.env` file, comments included."""
     yield f"# The paper exchange answers on port {exchange.port} until Ctrl-C."
-    yield "# An exchange account of the portal: exchange okx, and the prefix of these lines."
+    yield "# Put these lines into .env, then add the accounts to the portal as the comments say."
     for account in exchange.accounts.values():
         prefix = prefix_of(account.name)
-        yield f"# account {account.name}, position mode {account.position_mode}"
+        yield (
+            f"# python manage.py account add {account.name} --exchange okx --prefix {prefix}"
+            f" --position-mode {account.position_mode}"
+        )
         if _is_set(prefix, environ):
             yield f"# its keys are the environment's own: {prefix}{API_KEY} and the others"
         else:
