@@ -143,13 +143,16 @@ def test_the_view_as_text_shows_every_setting_in_force(setting):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("true", True), ("TRUE", True), ("1", True), ("yes", True), ("No", False), ("0", False)],
+    [
+        *[(word, True) for word in ("true", "TRUE", "1", "yes", "On")],
+        *[(word, False) for word in ("false", "No", "0", "off")],
+    ],
 )
 def test_a_yes_or_no_is_read_in_its_usual_words(text, value):
     assert conf._boolean(text) is value
 
 
-@pytest.mark.parametrize("text", ["2", "on", "maybe", ""])
+@pytest.mark.parametrize("text", ["2", "enable", "maybe", ""])
 def test_any_other_word_is_no_yes_and_no_no(text):
     with pytest.raises(InvalidValue):
         conf._boolean(text)

@@ -79,6 +79,7 @@ class RunAdmin(ReadOnlyAdmin[Run]):
                     for part, reason in sorted(obj.unread.items())
                 ],
                 note="These parts are UNKNOWN: nothing was corrected because of them.",
+                foreign=True,
             )
         if obj.row_errors:
             yield _row_errors(obj.row_errors)
@@ -200,4 +201,5 @@ def _row_errors(errors: list[object]) -> Table:
             for error in errors[:ROW_ERRORS_SHOWN]
         ],
         note=f"{ROW_ERRORS_SHOWN} are shown; there are {hidden} more." if hidden > 0 else "",
+        foreign=True,
     )

@@ -8,7 +8,12 @@ from reconciliation.domain.books import OrderState
 from reconciliation.domain.types import Instrument, LookUp, OrderFound, OrderNotFound, Unread
 from reconciliation.domain.unowned import OrderKey
 from reconciliation.enums import ENDED_UNFILLED_ORDER_STATUSES, OrderClass
-from reconciliation.exchange.gateway import ExchangeError, Gateway
+from reconciliation.exchange.gateway import (
+    AccountHalted,
+    BudgetExhausted,
+    ExchangeError,
+    Gateway,
+)
 from reconciliation.handlers.fills import UnprovenFills, keep_order_fills
 from reconciliation.models import ExchangeAccount
 
@@ -28,30 +33,46 @@ class LookUps:
 
     def of_orders(
         self, orders: Sequence[OrderState], progress: Callable[[str], None]
-    ) -> dict[int, LookUp]:
-        """Return the answer for each order of the books, by its id."""
+    ) -> tuple[dict[int, LookUp], frozenset[int]]:
+        """Return the answer for each order of the books, by its id, and which had their turn.
+
+        After the one in which the cycle's time ran out, or the exchange asked to stop, the others
+        had none: they come first in the next cycle.
+        """
         answers: dict[int, LookUp] = {}
+        had_their_turn: set[int] = set()
+        is_over = False
         for number, order in enumerate(orders, start=1):
             progress(f"asking for order {number} of {len(orders)}")
-            answers[order.id] = self._ask(
-                symbol=order.symbol,
-                exchange_order_id=order.exchange_order_id,
-                client_order_id=order.client_order_id,
-                order_class=order.order_class,
-            )
-        return answers
+            try:
+                answers[order.id] = self._ask(
+                    symbol=order.symbol,
+                    exchange_order_id=order.exchange_order_id,
+                    client_order_id=order.client_order_id,
+                    order_class=order.order_class,
+                )
+            except (AccountHalted, BudgetExhausted) as error:
+                answers[order.id] = Unread(reason=str(error))
+                if is_over:
+                    continue
+                is_over = True
+            had_their_turn.add(order.id)
+        return answers, frozenset(had_their_turn)
 
     def of_unknown(self, keys: Sequence[OrderKey]) -> dict[OrderKey, LookUp]:
         """Return the answer for each order that the books do not know."""
-        return {
-            (symbol, exchange_order_id): self._ask(
-                symbol=symbol,
-                exchange_order_id=exchange_order_id,
-                client_order_id=None,
-                order_class=OrderClass.REGULAR,
-            )
-            for symbol, exchange_order_id in keys
-        }
+        answers: dict[OrderKey, LookUp] = {}
+        for symbol, exchange_order_id in keys:
+            try:
+                answers[(symbol, exchange_order_id)] = self._ask(
+                    symbol=symbol,
+                    exchange_order_id=exchange_order_id,
+                    client_order_id=None,
+                    order_class=OrderClass.REGULAR,
+                )
+            except (AccountHalted, BudgetExhausted) as error:
+                answers[(symbol, exchange_order_id)] = Unread(reason=str(error))
+        return answers
 
     def _ask(
         self,
@@ -70,6 +91,8 @@ class LookUps:
                 client_order_id=client_order_id,
                 order_class=order_class,
             )
+        except (AccountHalted, BudgetExhausted):
+            raise
         except ExchangeError as error:
             return Unread(reason=str(error))
         if isinstance(answer, OrderFound) and not isinstance(answer.fills, Unread):

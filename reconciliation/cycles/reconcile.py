@@ -223,8 +223,9 @@ class _Cycle:
             ports=self.ports,
             run_id=self.run_row.pk,
         )
-        answers, unknown_answers = ask.of_orders(ours, self.tell), ask.of_unknown(unknown)
-        record_look_ups(order_ids=answers.keys(), now=self.ports.clock.now())
+        answers, had_their_turn = ask.of_orders(ours, self.tell)
+        unknown_answers = ask.of_unknown(unknown)
+        record_look_ups(order_ids=had_their_turn, now=self.ports.clock.now())
         names = {order.id: order.exchange_order_id or order.client_order_id for order in ours}
         asked = [
             *((names[order_id], answer) for order_id, answer in answers.items()),

@@ -114,6 +114,7 @@ class World:
                 actor=TRADING_SYSTEM,
                 clock=clock or self.clock,
                 conf=self.drill.conf,
+                latest=self.clock.now(),
             )
             self.remarks += (
                 f"{row.kind} {row.ref} was refused: {row.reason}" for row in report.refused

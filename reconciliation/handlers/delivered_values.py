@@ -58,8 +58,8 @@ _MOMENTS: Mapping[type[Delivered], str] = {
     DeliveredOrder: "created_at",
     DeliveredHistory: "executed_at",
 }
-# How far a row may be ahead of the portal's clock: a drill's opening rows are delivered a day back.
-MAX_AHEAD = timedelta(days=1, minutes=5)
+# How far the trading system's clock may be ahead.
+MAX_AHEAD = timedelta(minutes=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

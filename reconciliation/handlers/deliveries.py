@@ -56,9 +56,17 @@ class DeliveryReport:
         return tuple(row for row in self.rows if row.outcome == DeliveryOutcome.REFUSED)
 
 
-def deliver(*, delivery: Delivery, actor: Actor, clock: Clock, conf: Conf) -> DeliveryReport:
+def deliver(
+    *,
+    delivery: Delivery,
+    actor: Actor,
+    clock: Clock,
+    conf: Conf,
+    latest: datetime | None = None,
+) -> DeliveryReport:
     """Take the rows of one account in one transaction: trades, orders, history, positions.
 
+    What is later than `latest` (the clock's now unless given) has not happened yet.
     Raises ExchangeAccount.DoesNotExist for an unknown account, and OperationalError where the
     database was not to be had; everything else that is wrong is the answer to its row.
     """
@@ -68,7 +76,7 @@ def deliver(*, delivery: Delivery, actor: Actor, clock: Clock, conf: Conf) -> De
         ExchangeAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
         profiles = {row.name: row for row in Profile.objects.filter(account=account)}
         desk = Desk(account=account, profiles=profiles, now=unit.now)
-        possible, reports = _without_faults(delivery, unit.now)
+        possible, reports = _without_faults(delivery, latest or unit.now)
         try:
             with unit.savepoint():
                 reports += _take(possible, desk, unit)

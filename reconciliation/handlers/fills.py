@@ -74,7 +74,8 @@ def _is_storable(fill: ExchangeFill) -> bool:
         "trade_hint": fill.trade_hint,
         "fee_currency": fill.fee_currency,
     }
-    limits = {name: Fill._meta.get_field(name).max_length or 0 for name in texts}
+    columns = {field.name: field for field in Fill._meta.concrete_fields}
+    limits = {name: columns[name].max_length or 0 for name in texts}
     return all(
         text is None or (len(text) <= limits[name] and "\x00" not in text)
         for name, text in texts.items()

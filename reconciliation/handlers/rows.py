@@ -285,6 +285,7 @@ def _with_ids(change: Change, trade_ids: dict[int, int], order_ids: dict[int, in
         mismatches=tuple(
             replace(
                 each,
+                key=each.key.replace(f"order:{each.order_id}:", f"order:{order(each.order_id)}:"),
                 order_id=order(each.order_id),
                 trade_id=None if each.trade_id is None else trade(each.trade_id),
             )

@@ -36,13 +36,21 @@ class PortalCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command; raises CommandError, with the way out, where the database is amiss."""
         try:
-            _require_sqlite_file()
             return super().execute(*args, **options)
         except (DatabaseError, InterfaceError) as error:
             problem = database_problem(error)
             if problem is None:
                 raise
             raise CommandError(problem) from error
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Look for the database, after the settings have been checked; then do the work."""
+        _require_sqlite_file()
+        self.run(**options)
+
+    def run(self, **options: Any) -> None:
+        """Do the work of the command."""
+        raise NotImplementedError
 
 
 def database_problem(error: DatabaseError | InterfaceError) -> str | None:

@@ -324,7 +324,20 @@ def applied(world: Books, changes: Iterable[Change]) -> Books:
     trades, orders = dict(world.trades), dict(world.orders)
     fills = {kept.id: kept for kept in world.fills}
     rows = {each.id: each for each in world.history}
+    left_open = {each.key: each for each in world.open_mismatches}
     for change in (_with_real_ids(each, world) for each in changes):
+        for draft in change.mismatches:
+            left_open.pop(draft.key, None)
+            if draft.resolution is None:
+                left_open[draft.key] = OpenMismatch(
+                    id=len(left_open) + 1,
+                    key=draft.key,
+                    profile_id=draft.profile_id,
+                    order_id=draft.order_id,
+                    trade_id=draft.trade_id,
+                    kind=draft.kind,
+                    not_found_count=draft.not_found_count,
+                )
         if change.trade is not None:
             trades[change.trade.id] = replace(change.trade, version=change.trade.version + 1)
         for after in change.orders:
@@ -347,6 +360,7 @@ def applied(world: Books, changes: Iterable[Change]) -> Books:
         orders=orders,
         fills=tuple(fills[kept.id] for kept in world.fills),
         history=tuple(rows[each.id] for each in world.history),
+        open_mismatches=tuple(left_open.values()),
     )
 
 
@@ -367,6 +381,15 @@ def _with_real_ids(change: Change, world: Books) -> Change:
         change,
         trade=None if change.trade is None else made(change.trade),
         orders=tuple(made(each) for each in change.orders),
+        mismatches=tuple(
+            replace(
+                each,
+                key=each.key.replace(f"order:{each.order_id}:", f"order:{real(each.order_id)}:"),
+                order_id=real(each.order_id),
+                trade_id=real(each.trade_id),
+            )
+            for each in change.mismatches
+        ),
     )
 
 

@@ -1,13 +1,10 @@
 """Sending: what is retried, what stops a cycle, what becomes which error, on a fake exchange."""
 
 import json
-import socket
-import ssl
 from collections.abc import Callable
 
 import pytest
 
-from reconciliation.exchange.credentials import Credentials
 from reconciliation.exchange.gateway import (
     AccountHalted,
     BudgetExhausted,
@@ -19,85 +16,16 @@ from reconciliation.exchange.transport import (
     BACK_OFF_CAP_SECONDS,
     MAX_ATTEMPTS,
     NoSuchOrder,
-    Reaction,
-    Rule,
-    Transport,
     UnreadableBody,
 )
-from tests.exchange.builders import Monotonic
-
-
-class Temporary(Exception):
-    pass
-
-
-class ClockWrong(Exception):
-    pass
-
-
-class KeyWrong(Exception):
-    pass
-
-
-class Limited(Exception):
-    pass
-
-
-class NotFound(Exception):
-    pass
-
-
-RULES = (
-    Rule(Limited, Reaction.HALT, AccountHalted),
-    Rule(ClockWrong, Reaction.SYNC_CLOCK, RetryableExchangeError),
-    Rule(KeyWrong, Reaction.RAISE, CredentialsRejected),
-    Rule(NotFound, Reaction.RAISE, NoSuchOrder),
-    Rule(Temporary, Reaction.RETRY, RetryableExchangeError),
+from tests.exchange.fakes import (
+    ClockWrong,
+    FakeExchange,
+    KeyWrong,
+    Limited,
+    NotFound,
+    Temporary,
 )
-
-
-class FakeExchange:
-    """Fails with the given errors one after the other, then answers; counts what it is asked."""
-
-    def __init__(
-        self,
-        *failures: Exception,
-        status: int | None = None,
-        body: str = "",
-        base_url: str | None = None,
-    ) -> None:
-        self.failures = list(failures)
-        self.timeouts: list[float] = []
-        self.syncs = 0
-        self.monotonic = Monotonic()
-        self.transport = Transport(
-            name="okx",
-            credentials=Credentials(
-                api_key="key-0001", secret="secret-0001", password="pass-0001", prefix="MAIN"
-            ),
-            rules=RULES,
-            monotonic=self.monotonic,
-            sleep=self.monotonic.sleep,
-            random=lambda: 1.0,
-            timeout_seconds=10,
-            base_url=base_url,
-        )
-        self.transport.use_clock_sync(self.sync)
-        self._status, self._body = status, body
-
-    def sync(self) -> None:
-        self.syncs += 1
-
-    def ask(self, interval: float = 0) -> object:
-        return self.transport.send(self.request, endpoint="GET trade/order", interval=interval)
-
-    def request(self, timeout: float) -> object:
-        self.timeouts.append(timeout)
-        if not self.failures:
-            return "answer"
-        if self._status is not None:
-            self.transport.received.take(self._status, self._body)
-        raise self.failures.pop(0)
 
 
 def test_a_temporary_failure_is_asked_again_up_to_three_times() -> None:
@@ -309,72 +237,6 @@ def test_a_code_of_an_answer_before_is_not_taken_for_this_one() -> None:
     with pytest.raises(NoSuchOrder) as caught:
         exchange.ask()
     assert caught.value.code is None
-
-
-PAPER = "http://127.0.0.1:8877/main"
-
-
-def caused_by(cause: BaseException) -> Temporary:
-    """Return what the client makes of a request that was never answered."""
-    error = Temporary(f"okx GET {PAPER}/api/v5/order?ordId=1")
-    error.__cause__ = Exception(cause)
-    return error
-
-
-@pytest.mark.parametrize(
-    ("cause", "words"),
-    [
-        (ConnectionRefusedError(111, "Connection refused"), "connection refused"),
-        (socket.gaierror(-2, "Name or service not known"), "host name not found"),
-        (ConnectionResetError(104, "Reset"), "connection closed by the other side"),
-        (ssl.SSLCertVerificationError(1, "?sign=x"), "the certificate is not trusted"),
-        (ssl.SSLEOFError(8, "EOF"), "TLS failed"),
-        (TimeoutError("timed out"), "no answer in time"),
-        (OSError(101, "Network is unreachable"), "no connection (Network is unreachable)"),
-    ],
-)
-def test_an_exchange_that_cannot_be_reached_is_told_with_cause_and_way_out(
-    cause: Exception, words: str
-) -> None:
-    own = FakeExchange(*[caused_by(cause) for _ in range(3)])
-    with pytest.raises(RetryableExchangeError) as caught:
-        own.ask()
-    assert str(caught.value) == f"okx GET trade/order: Temporary: {words}; check the network"
-
-    moved = FakeExchange(*[caused_by(cause) for _ in range(3)], base_url=PAPER)
-    with pytest.raises(RetryableExchangeError) as caught:
-        moved.ask()
-    assert str(caught.value) == (
-        f"okx GET trade/order: Temporary: {words} at {PAPER}; check MAIN_BASE_URL or the network"
-    )
-
-
-def test_an_error_without_a_known_cause_keeps_its_text() -> None:
-    exchange = FakeExchange(*[Temporary("overload") for _ in range(3)], base_url=PAPER)
-
-    with pytest.raises(RetryableExchangeError, match="Temporary: overload$"):
-        exchange.ask()
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "named"),
-    [
-        (200, "<html></html>", True),
-        (404, "<html></html>", True),
-        (404, '{"code": "404"}', True),
-        (200, '{"code": "1"}', False),
-        (502, "<html></html>", False),
-    ],
-)
-def test_what_does_not_speak_like_an_exchange_names_the_setting_of_its_address(
-    status: int, body: str, named: bool
-) -> None:
-    for base_url in (PAPER, None):
-        failures = [UnreadableBody("no JSON") for _ in range(3)]
-        exchange = FakeExchange(*failures, status=status, body=body, base_url=base_url)
-        with pytest.raises(RetryableExchangeError) as caught:
-            exchange.ask()
-        assert ("check MAIN_BASE_URL" in str(caught.value)) is (named and base_url is not None)
 
 
 def test_an_error_of_ours_passes_as_it_is() -> None:

@@ -197,11 +197,25 @@ def _plan_order(finding: OrderFinding, evidence: Evidence, draft: OrderDraft) ->
     if order != before and not any(is_about(event, order) for event in draft.events):
         draft.events.append(order_event("order.updated", before, order, shown, "fills are known"))
     draft.orders.append(order)
+    done = _what_was_done(before, order, draft)
     kind = _kind_of(finding, evidence.books)
-    key = f"order:{before.id}:{kind}"
     if before.id < 0:
-        key = external_key(before.symbol, before.exchange_order_id or "")
-    known = any(mismatch.key == key for mismatch in evidence.books.open_mismatches)
+        # It is in the books now, and that is repaired; what could not be booked is the next thing.
+        draft.mismatches.append(
+            draft_mismatch(
+                finding,
+                kind=kind,
+                key=external_key(before.symbol, before.exchange_order_id or ""),
+                problem=None,
+                resolution=done,
+                not_found_count=0,
+            )
+        )
+        if problem is None:
+            return
+        kind = MismatchKind.QUANTITY_MISMATCH
+    key = f"order:{before.id}:{kind}"
+    known = any(each.order_id == before.id for each in evidence.books.open_mismatches)
     if problem in REFUSALS and not known:
         draft.events.append(refusal_event(before, problem))
     draft.mismatches.append(
@@ -210,7 +224,7 @@ def _plan_order(finding: OrderFinding, evidence: Evidence, draft: OrderDraft) ->
             kind=kind,
             key=key,
             problem=problem,
-            resolution=_what_was_done(before, order, draft),
+            resolution=done,
             not_found_count=count,
         )
     )

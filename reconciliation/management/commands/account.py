@@ -70,7 +70,7 @@ class Command(PortalCommand):
             change.add_argument("name", metavar="NAME")
             change.add_argument("--comment", default="", help="why, for the audit trail")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         match options["action"]:
             case "add":
                 self._add(options)

@@ -24,7 +24,7 @@ class Command(PortalCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="report as one JSON object")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         reader = ChainReader()
         report = verify(self._with_progress(reader.rows()), head=reader.head)
         self.stdout.write(as_json(report) if options["json"] else as_line(report))

@@ -24,7 +24,7 @@ class Command(PortalCommand):
         parser.add_argument("--at", help="ISO 8601 with a time zone; now unless given")
         parser.add_argument("--comment", required=True, help="why, for the audit trail")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         clock = SystemClock()
         at = clock.now()
         if options["at"]:

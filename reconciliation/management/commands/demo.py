@@ -15,7 +15,7 @@ from reconciliation.demo.stopping import stop_on_signals
 
 INTERVAL, SEED = 20, 1
 FOLDER = Path(settings.BASE_DIR) / "var" / "demo"
-_WAY_OUT = "Start it again: it goes on with this database, or with a new one where --fresh is given."
+_WAY_OUT = "Start it again: it goes on with this database; --fresh begins a new one."
 
 
 class Command(BaseCommand):

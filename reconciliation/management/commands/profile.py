@@ -42,7 +42,7 @@ class Command(PortalCommand):
         listing.add_argument("--account", help="only of this exchange account")
         listing.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         if options["action"] == "add":
             self._add(options)
         else:

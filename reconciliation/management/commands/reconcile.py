@@ -31,7 +31,7 @@ class Command(PortalCommand):
         parser.add_argument("--profile", help="only the orders of this profile, by name")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         clock = SystemClock()
         gateways = AccountGateways(clock=clock)
         ports = Ports(conf=conf.require(settings.RECON_ENVIRON), clock=clock, gateways=gateways)
