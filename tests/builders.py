@@ -48,6 +48,7 @@ from reconciliation.models import (
     MismatchSighting,
     Order,
     OrderLeg,
+    OrderLookUp,
     Position,
     Profile,
     ProfileLease,
@@ -331,6 +332,11 @@ def make_sighting(mismatch: Mismatch | None = None, **values: Any) -> MismatchSi
         last_run=mismatch.first_run,
         last_seen_at=NOW,
     )
+
+
+def make_look_up(order: Order | None = None, **values: Any) -> OrderLookUp:
+    """Make the note of when an order was last asked for."""
+    return _create(OrderLookUp, values, order=order or make_order(), asked_at=NOW)
 
 
 def _named(model: Any, name: str, values: dict[str, Any], **defaults: Any) -> Any:

@@ -37,6 +37,7 @@ from tests.builders import (
     make_fill,
     make_history,
     make_leg,
+    make_look_up,
     make_mismatch,
     make_order,
     make_position,
@@ -189,6 +190,7 @@ SAMPLES: dict[str, tuple[Callable[[], models.Model], Callable[[], models.Model]]
         lambda: make_mismatch(),
     ),
     "leg": (lambda: make_leg(exchange_order_id=AWKWARD), lambda: make_leg(kind="CHILD")),
+    "look-up": (lambda: make_look_up(), lambda: make_look_up(make_order(symbol="ETH/USDT"))),
     "external order": (
         lambda: make_external_order(client_order_id="1e5", sub_tag="", raw=AWKWARD, why=AWKWARD),
         lambda: make_external_order(make_account("other"), quantity=None, price=None),
