@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from reconciliation.domain.keys import client_order_id, trade_code
 from reconciliation.enums import (
     Direction,
     HistoryKind,
@@ -17,6 +18,8 @@ from tests.builders import (
     NOW,
     FixedClock,
     arranging,
+    make_allocation,
+    make_fill,
     make_history,
     make_order,
     make_profile,
@@ -363,8 +366,6 @@ def test_a_net_booking_and_a_gross_row_of_the_same_fill_are_the_same():
 
 
 def test_a_trade_that_was_opened_for_an_adopted_order_counts_its_history_once():
-    from reconciliation.domain.keys import trade_code
-
     trade = make_trade(trade_id="adopted-x", code=trade_code("alpha01", "T1"), entry_quantity="0.5")
     make_history(trade, exchange_fill_id="9001", source=HistorySource.RECONCILED, key="portal")
     report = deliver_rows(trade_row(), history_row(exchange_fill_id="9001"))
@@ -385,3 +386,91 @@ def test_executed_at_is_kept_and_says_nothing_of_when_it_was_recorded():
     deliver_rows(trade_row(), history_row())
     (row,) = the_rows()
     assert (row.executed_at, row.recorded_at) == (HOURS_AGO, NOW)
+
+
+# --- the fills that rows name ---
+
+
+def test_a_row_counts_no_more_of_a_fill_than_is_left_of_it():
+    trade = make_trade(trade_id="T1", entry_quantity="0.3")
+    fill = make_fill(exchange_fill_id="9001", quantity="0.5", allocated_quantity="0.3")
+    first = make_history(
+        trade,
+        quantity="0.3",
+        exchange_fill_id="9001",
+        source=HistorySource.RECONCILED,
+        key="portal",
+    )
+    make_allocation(fill, first)
+    deliver_rows(history_row(quantity="0.5", exchange_fill_id="9001"))
+    assert delivered() == [("0.5", "0.2")]
+    assert the_trade().entry_quantity == Decimal("0.5")
+
+
+@pytest.mark.parametrize("evidence", ["sub_tag", "client_order_id", "order"])
+def test_a_row_that_names_the_fill_of_another_profile_is_refused(evidence):
+    beta = make_profile("beta", sub_tag="beta01")
+    theirs = make_order(make_trade(beta, trade_id="B1"))
+    values = {
+        "sub_tag": {"sub_tag": "beta01"},
+        "client_order_id": {
+            "client_order_id": client_order_id(
+                sub_tag="beta01", trade_id="B1", purpose=Purpose.ENTRY
+            )
+        },
+        "order": {"exchange_order_id": theirs.exchange_order_id},
+    }[evidence]
+    make_fill(exchange_fill_id="9001", **values)
+    deliver_rows(trade_row())
+    reason = refusal(deliver_rows(history_row(exchange_fill_id="9001")))
+    assert reason.startswith("exchange_fill_id:")
+    assert the_trade().entry_quantity == 0
+
+
+def test_a_row_that_names_a_fill_which_another_trade_took_whole_is_refused():
+    other = make_trade(trade_id="T2", entry_quantity="0.5")
+    row = make_history(
+        other, exchange_fill_id="9001", source=HistorySource.RECONCILED, key="portal"
+    )
+    make_allocation(make_fill(exchange_fill_id="9001", allocated_quantity="0.5"), row)
+    deliver_rows(trade_row())
+    reason = refusal(deliver_rows(history_row(exchange_fill_id="9001")))
+    assert reason.startswith("exchange_fill_id:")
+    assert "T2" in reason
+
+
+def test_a_row_that_names_a_fill_nobody_has_seen_yet_counts():
+    deliver_rows(trade_row(), history_row(exchange_fill_id="9001"))
+    assert the_trade().entry_quantity == Decimal("0.5")
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        (history_row(executed_at=NOW + timedelta(hours=1)), "executed_at"),
+        (trade_row("T9", opened_at=NOW + timedelta(hours=1)), "opened_at"),
+        (order_row(created_at=NOW + timedelta(hours=1)), "created_at"),
+        (history_row(executed_at=NOW.replace(tzinfo=None)), "executed_at"),
+        (trade_row("T9", opened_at=NOW.replace(tzinfo=None)), "opened_at"),
+    ],
+)
+def test_what_has_not_happened_yet_or_nowhere_is_refused_and_stops_no_other(row, field):
+    report = deliver_rows(trade_row(), row)
+    assert refusal(report).startswith(f"{field}:")
+    assert outcomes(report).count("accepted") == 1
+
+
+def test_an_exit_that_only_exceeds_by_what_closed_as_dust_is_taken():
+    trade = make_trade(trade_id="T1", entry_quantity="0.50005", exit_quantity="0.50005")
+    make_history(trade, kind=EXIT, quantity="0.00005", source=HistorySource.DUST, key="dust")
+    make_history(
+        trade,
+        kind=EXIT,
+        quantity="0.5",
+        exchange_fill_id="9001",
+        source=HistorySource.RECONCILED,
+        key="portal",
+    )
+    assert outcomes(deliver_rows(exit_row(quantity="0.50005"))) == ["accepted"]
+    assert the_trade().status == TradeStatus.CLOSED
+    assert the_trade().exit_quantity == Decimal("0.50005")
