@@ -168,3 +168,11 @@ def test_the_example_file_has_every_setting_with_its_default():
     lines = (Path(__file__).parents[1] / ".env.example").read_text().splitlines()
     shown = {line.lstrip("# ").strip() for line in lines}
     assert {f"{setting.name}={setting.default}" for setting in SETTINGS} <= shown
+
+
+def test_a_setting_of_the_runbook_that_is_not_served_yet_is_refused_and_not_ignored():
+    view, problems = conf.load({"RECON_POSITION_PARITY_DRY_RUN": "true"})
+    assert view is None
+    assert [(each.name, each.fault) for each in problems] == [
+        ("RECON_POSITION_PARITY_DRY_RUN", "is not served by this version yet")
+    ]
