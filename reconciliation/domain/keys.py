@@ -100,8 +100,9 @@ def fill_evidence(*, symbol: str, side: str, fill_id: str) -> str:
 
 
 def evidence_hash(evidence: object) -> str:
-    """Return the SHA-256 of evidence in canonical JSON."""
-    return hashlib.sha256(canonical_json(evidence).encode()).hexdigest()
+    """Return the SHA-256 of evidence in canonical JSON, half surrogate pairs in it escaped."""
+    text = canonical_json(evidence).encode("utf-8", "backslashreplace")
+    return hashlib.sha256(text).hexdigest()
 
 
 def canonical_json(value: object) -> str:

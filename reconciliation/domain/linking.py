@@ -129,7 +129,11 @@ def _may_claim(
         return attribution is None
     if attribution.trade is not None:
         return attribution.trade.id == trade.id
-    return attribution.profile.id == trade.profile_id
+    # A client id of a trade that nobody knows yet is that trade's, whichever row names the fill.
+    return attribution.profile.id == trade.profile_id and attribution.trade_code in (
+        None,
+        trade.code,
+    )
 
 
 def _is_of_row(owner: int, row: HistoryRow, books: Books) -> bool:

@@ -13,6 +13,7 @@ from reconciliation.enums import ExternalStatus
 from reconciliation.handlers.bulk import insert_rows
 from reconciliation.handlers.mismatches import write_mismatches
 from reconciliation.handlers.runs import fence_run
+from reconciliation.handlers.texts import storable, storable_json
 from reconciliation.handlers.unit import Unit, transaction_unit
 from reconciliation.models import ExchangeAccount, ExternalOrder
 from reconciliation.selectors.lists import text_list
@@ -73,8 +74,8 @@ def _insert_external_orders(
             quantity=draft.shown.quantity,
             price=draft.shown.price,
             status=ExternalStatus.PENDING,
-            why=draft.why[:200],
-            raw=draft.shown.raw,
+            why=storable(draft.why)[:200],
+            raw=storable_json(draft.shown.raw),
             first_run_id=run_id,
             first_seen_at=unit.now,
         )
@@ -99,4 +100,4 @@ def _insert_external_orders(
 
 
 def _clipped(text: str | None) -> str | None:
-    return None if text is None else text.replace("\x00", "�")[:64]
+    return None if text is None else str(storable(text))[:64]

@@ -10,6 +10,7 @@ from reconciliation.domain.intervals import Interval, merge
 from reconciliation.domain.types import ExchangeFill, FillPage
 from reconciliation.enums import CoverageStatus, InstrumentType
 from reconciliation.handlers.bulk import insert_missing_rows
+from reconciliation.handlers.texts import storable_json
 from reconciliation.models import Fill, FillCoverage
 
 
@@ -76,16 +77,21 @@ def _is_storable(fill: ExchangeFill) -> bool:
     }
     columns = {field.name: field for field in Fill._meta.concrete_fields}
     limits = {name: columns[name].max_length or 0 for name in texts}
-    return all(
-        text is None or (len(text) <= limits[name] and "\x00" not in text)
-        for name, text in texts.items()
-    )
+    return all(text is None or _fits(text, limits[name]) for name, text in texts.items())
+
+
+def _fits(text: str, limit: int) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False  # half a surrogate pair, which an exchange's JSON can contain
+    return len(text) <= limit and "\x00" not in text
 
 
 def _refuse_unstorable(fills: Iterable[ExchangeFill]) -> None:
-    names = [fill.fill_id[:64] for fill in fills if not _is_storable(fill)]
+    names = [ascii(fill.fill_id[:64]) for fill in fills if not _is_storable(fill)]
     if names:
-        raise UnprovenFills(f"text of fill {', '.join(names)} is too long to be kept")
+        raise UnprovenFills(f"no column can hold the text of fill {', '.join(names)}")
 
 
 def mark_unobtainable(
@@ -122,7 +128,7 @@ def _insert(
             fee=fill.fee,
             fee_currency=fill.fee_currency,
             executed_at=fill.executed_at,
-            raw=fill.raw,
+            raw=storable_json(fill.raw),
             run_id=run_id,
             recorded_at=now,
         )

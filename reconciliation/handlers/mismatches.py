@@ -9,6 +9,7 @@ from reconciliation.domain.plans.changes import MismatchDraft
 from reconciliation.domain.plans.mismatches import MismatchPlan
 from reconciliation.enums import MismatchStatus
 from reconciliation.handlers.bulk import insert_rows, update_rows
+from reconciliation.handlers.texts import storable
 from reconciliation.handlers.unit import Unit
 from reconciliation.models import Mismatch, MismatchSighting
 from reconciliation.selectors.lists import id_list
@@ -67,7 +68,7 @@ def write_mismatches(
 def _new_row(draft: MismatchDraft, account_id: int, run_id: int, unit: Unit) -> Mismatch:
     sides = {"database": draft.database_side, "exchange": draft.exchange_side}
     text = canonical_json(sides)
-    plain = json.loads(text)
+    plain = storable(json.loads(text))
     resolved = draft.resolution is not None
     return Mismatch(
         account_id=account_id,

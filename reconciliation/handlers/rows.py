@@ -12,6 +12,7 @@ from reconciliation.domain.keys import canonical_json, evidence_hash
 from reconciliation.domain.plans.changes import Change
 from reconciliation.enums import WAITING_REVIEW_STATUSES, Origin, ReviewStatus
 from reconciliation.handlers.bulk import insert_rows, update_rows
+from reconciliation.handlers.texts import storable
 from reconciliation.handlers.unit import Unit
 from reconciliation.models import (
     Fill,
@@ -201,7 +202,7 @@ def write_reviews(
             reason=draft.reason,
             trade_id=draft.trade_id,
             quantity=draft.quantity,
-            evidence=json.loads(canonical_json(draft.evidence)),
+            evidence=storable(json.loads(canonical_json(draft.evidence))),
             evidence_hash=hashes[id(draft)],
             first_run_id=run_id,
             opened_at=unit.now,

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from reconciliation.clock import Clock
 from reconciliation.domain.audit import EventDraft, system_actor
 from reconciliation.enums import AuditOutcome, Coverage, RunKind, RunStatus
+from reconciliation.handlers.texts import storable
 from reconciliation.handlers.unit import transaction_unit
 from reconciliation.models import ExchangeAccount, Run
 
@@ -109,11 +110,11 @@ def finish_run(*, run_id: int, claim_token: UUID, record: RunRecord, clock: Cloc
             coverage=record.coverage,
             finished_at=clock.now(),
             as_of=record.as_of,
-            error=record.error,
-            unread=dict(record.unread),
+            error=storable(record.error),
+            unread=storable(record.unread),
             counts=record.counts,
             step_ms=record.step_ms,
-            row_errors=record.row_errors,
+            row_errors=storable(record.row_errors),
             skipped_profiles=list(record.skipped_profiles),
         )
     return changed == 1

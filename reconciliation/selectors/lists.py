@@ -8,13 +8,25 @@ from django.db.models.expressions import RawSQL
 
 
 def text_list(values: Iterable[str]) -> RawSQL:
-    """Return what `field__in=` takes for a list of texts: one parameter however long it is."""
-    return _list(values, "jsonb_array_elements_text(%s::jsonb)")
+    """Return what `field__in=` takes for a list of texts: one parameter however long it is.
+
+    A text that no column can hold is no row's, and PostgreSQL refuses to be asked for it.
+    """
+    held = (text for text in values if _can_be_held(text))
+    return _list(held, "jsonb_array_elements_text(%s::jsonb)")
 
 
 def id_list(values: Iterable[int]) -> RawSQL:
     """Return what `field__in=` takes for a list of ids: one parameter however long it is."""
     return _list(values, "(jsonb_array_elements_text(%s::jsonb))::bigint")
+
+
+def _can_be_held(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in text
 
 
 def _list(values: Iterable[object], postgresql: str) -> RawSQL:

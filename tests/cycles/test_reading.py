@@ -204,6 +204,18 @@ def test_a_mistake_of_ours_in_one_account_is_recorded_and_the_others_go_on(world
     assert (run.status, run.error) == (RunStatus.FAILED, main.error)
 
 
+@pytest.mark.parametrize("text", ["a NUL \x00", "half \ud800 a pair"], ids=["NUL", "surrogate"])
+@pytest.mark.parametrize("method", ["load_instruments", "fetch_open_orders", "fetch_order"])
+def test_a_reason_that_no_column_can_hold_is_recorded_as_far_as_it_can_be(world, text, method):
+    order = world.entry()
+    world.end(order, CANCELED)
+    world.exchange.fail(method, RetryableExchangeError(f"bad: {text}"))
+    outcome = world.cycle()
+    run = last_run()
+    assert run.status == outcome.status != RunStatus.RUNNING
+    assert "bad: " in f"{run.error}{run.unread}"
+
+
 def test_a_failed_run_gives_its_claim_back(world):
     world.exchange.fail("load_instruments", DOWN, times=1)
     assert world.cycle().status == RunStatus.FAILED
@@ -396,3 +408,17 @@ def test_no_transaction_is_open_while_the_network_is_used():
     assert world.cycle().status == RunStatus.SUCCEEDED
     assert world.exchange.asked["fetch_order"] >= 1
     assert AuditEvent.objects.filter(action="trade.entry_filled").exists()
+
+
+@pytest.mark.parametrize("text", ["a NUL \x00", "half \ud800 a pair"], ids=["NUL", "surrogate"])
+@pytest.mark.parametrize("field", ["sub_tag", "client_order_id"])
+def test_what_a_stranger_wrote_on_its_order_stops_nobody(world, text, field):
+    mine, strange = world.entry(), make_order(None)
+    world.end(mine, CANCELED)
+    world.show(strange)
+    ids = {"client_order_id": None, "sub_tag": None, field: text}
+    world.show(strange, exchange_order_id="77", raw=f'{{"text":"{text!a}"}}', **ids)
+    outcome = world.cycle()
+    assert outcome.status == RunStatus.SUCCEEDED
+    assert _refreshed(mine).status == CANCELED
+    assert mismatches()[-1] == ("MISSING_IN_DB", "OPEN")

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+
+from django.apps import apps
 
 from reconciliation import conf
 from reconciliation.cycles.outcome import RunOutcome
@@ -137,14 +138,9 @@ def actions() -> list[str]:
 
 def everything() -> dict[str, list[tuple[Any, ...]]]:
     """Return every row of every audited table: what a cycle without news must leave as it is."""
-    from django.apps import apps
-
     models = apps.get_app_config("reconciliation").get_models(include_auto_created=True)
     return {
         model._meta.db_table: list(model._default_manager.order_by("pk").values_list())
         for model in models
         if model._meta.db_table in audited_tables() or model is AuditEvent
     }
-
-
-GRACE = timedelta(seconds=5)

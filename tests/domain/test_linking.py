@@ -1,10 +1,11 @@
 """A delivered row and the fills it reports are one event, whichever of the two comes first."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from reconciliation.domain.books import Books
+from reconciliation.domain.books import Books, ProfileState
 from reconciliation.domain.linking import link_delivered_rows
 from reconciliation.enums import Direction, HistoryKind, HistorySource, Side
 from tests.domain.builders import (
@@ -13,6 +14,7 @@ from tests.domain.builders import (
     allocated_by,
     applied,
     books,
+    entry_id,
     exit_order,
     fill,
     order,
@@ -56,6 +58,46 @@ def test_a_fill_enters_a_short_by_selling():
     sold = fill(1, side=Side.SELL, exchange_order_id=None)
     bought = fill(2, side=Side.BUY, fill_id="9001", exchange_order_id=None)
     assert links(books(short, sold, bought, row(7, exchange_fill_id="9001"))) == [(1, 7, "0.5")]
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [{"trade_id": 2}, {"trade_id": None, "profile_id": 2}],
+    ids=["another trade", "another profile"],
+)
+def test_a_row_never_claims_the_fill_of_an_order_that_is_anothers(owner):
+    theirs = order(2, **owner)
+    world = books(
+        OPEN, trade(2, profile_id=2), theirs, fill(1, of=theirs), row(7, exchange_fill_id="9001")
+    )
+    assert links(world) == []
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        {"client_order_id": entry_id("T2")},
+        {"client_order_id": entry_id("T9")},
+        {"client_order_id": entry_id("B1", sub_tag="beta01")},
+        {"sub_tag": "beta01"},
+        {"client_order_id": entry_id("T1"), "sub_tag": "beta01"},
+    ],
+    ids=["another trade", "an unknown trade", "another profile", "another tag", "a conflict"],
+)
+def test_a_row_never_claims_a_fill_that_proves_to_be_anothers(evidence):
+    free = {"exchange_order_id": "77", "client_order_id": None, "sub_tag": None, **evidence}
+    world = books(OPEN, trade(2), fill(1, **free), row(7, exchange_fill_id="9001"))
+    beta = ProfileState(id=2, name="beta", sub_tag="beta01")
+    world = replace(world, profiles={**world.profiles, 2: beta})
+    assert links(world) == []
+    own = fill(1, **{**free, "client_order_id": entry_id("T1"), "sub_tag": "alpha01"})
+    assert links(replace(world, fills=(own,))) == [(1, 7, "0.5")]
+
+
+def test_a_nameless_row_that_names_its_order_covers_nothing_where_that_is_another_trades():
+    theirs = order(2, trade_id=2)
+    world = books(OPEN, trade(2), theirs, fill(1, of=theirs), row(7, order_id=2))
+    assert links(world) == []
 
 
 def test_a_nameless_row_covers_the_fills_of_its_order_oldest_first():

@@ -1,5 +1,6 @@
 """What belongs to nobody is recorded for a person, once, fenced by the run's claim."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,9 +21,8 @@ pytestmark = pytest.mark.django_db
 
 def external(exchange_order_id: str = "77", **values: Any) -> ExternalOrderDraft:
     why = values.pop("why", "nothing names a profile")
-    return ExternalOrderDraft(
-        shown=shown(exchange_order_id=exchange_order_id, client_order_id=None, **values), why=why
-    )
+    order = shown(**{"exchange_order_id": exchange_order_id, "client_order_id": None, **values})
+    return ExternalOrderDraft(shown=order, why=why)
 
 
 def difference(key: str = f"exchange-order:{SYMBOL}:77") -> MismatchDraft:
@@ -99,6 +99,15 @@ def test_one_that_is_gone_is_resolved_where_it_could_be_seen():
 def test_a_reason_of_any_length_is_kept():
     apply(external(why="x" * 500), difference())
     assert len(ExternalOrder.objects.get().why) == 200
+
+
+@pytest.mark.parametrize("text", ["a NUL \x00", "half \ud800 a pair", "x" * 99])
+def test_an_order_with_a_text_that_no_column_can_hold_is_shown_all_the_same(text):
+    strange = external(sub_tag=text, client_order_id=text, raw='{"a":"\ud800"}', why=text)
+    evidence = {"order": {"client_order_id": text}, "why": text}
+    apply(strange, replace(difference(), exchange_side=evidence))
+    assert ExternalOrder.objects.get().exchange_order_id == "77"
+    assert Mismatch.objects.get().status == MismatchStatus.OPEN
 
 
 def test_with_nothing_to_say_nothing_is_written():

@@ -223,6 +223,41 @@ def test_a_page_must_hold_the_fills_that_an_order_showed():
         keep()
 
 
+UNSTORABLE = [
+    {"client_order_id": "c" * 65},
+    {"sub_tag": "t" * 65},
+    {"fee": Decimal(1), "fee_currency": "C" * 17},
+    {"trade_hint": "T\x00"},
+    {"client_order_id": "half \ud800 a pair"},
+]
+
+
+@pytest.mark.parametrize("values", UNSTORABLE, ids=lambda values: list(values)[-1])
+def test_a_fill_that_no_column_can_hold_proves_no_interval_and_stops_no_other(values):
+    with pytest.raises(UnprovenFills, match="9002"):
+        keep(a_fill("9001"), a_fill("9002", **values))
+    assert [row.exchange_fill_id for row in Fill.objects.all()] == ["9001"]
+    assert known() == []
+
+
+@pytest.mark.parametrize("values", UNSTORABLE, ids=lambda values: list(values)[-1])
+def test_a_fill_of_an_order_that_no_column_can_hold_stops_no_other_either(values):
+    with pytest.raises(UnprovenFills, match="9002"):
+        keep_of_order(a_fill("9001"), a_fill("9002", **values))
+    assert [row.exchange_fill_id for row in Fill.objects.all()] == ["9001"]
+
+
+def test_the_answer_itself_is_kept_whatever_is_in_it():
+    keep(a_fill(raw='{"note":"half \ud800 a pair"}'))
+    assert Fill.objects.get().raw == '{"note":"half \\ud800 a pair"}'
+
+
+def test_a_fill_that_just_fits_is_kept():
+    longest = a_fill("9" * 64, client_order_id="c" * 64, sub_tag="ü" * 64, trade_hint="T" * 64)
+    assert keep(longest) == 1
+    assert known() == [(60, 0)]
+
+
 def test_what_the_exchange_keeps_no_more_is_known_apart_from_what_was_read():
     keep(start=30, end=0)
     mark_unobtainable(

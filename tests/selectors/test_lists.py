@@ -24,6 +24,12 @@ def test_texts_of_any_kind_find_themselves_and_nothing_else():
     assert found_by(AWKWARD[:2]) == set(AWKWARD[:2])
 
 
+@pytest.mark.parametrize("text", ["a\x00b", "half \ud800 a pair"])
+def test_a_text_that_no_column_can_hold_finds_nothing_and_stops_no_other(text):
+    make_order(client_order_id="plain")
+    assert found_by([text, "plain"]) == {"plain"}
+
+
 def test_an_empty_list_finds_nothing():
     make_order()
     assert found_by([]) == set()
