@@ -71,7 +71,8 @@ def decide_orders(
 ) -> Decisions:
     """Decide on every order and fill of the books: legs, links, the table, adoptions, plans."""
     with_legs, legs = find_legs(books, snapshot, look_ups)
-    linked = link_delivered_rows(find_missing_trades(with_legs, snapshot, look_ups))
+    with_trades = find_missing_trades(with_legs, snapshot, look_ups)
+    linked = link_delivered_rows(with_trades)
     findings = diff_orders(linked.books, snapshot, look_ups, grace=grace)
     unowned = diff_unowned(linked.books, snapshot, unknown_look_ups, grace=grace)
     adopted = place_adoptions(linked.books, unowned)
@@ -84,6 +85,11 @@ def decide_orders(
             allocated_before=linked.allocated_before,
             legs=legs,
             not_found=not_found(linked.books),
+            found_trades=frozenset(
+                order.id
+                for order in with_trades.orders.values()
+                if order.trade_id != with_legs.orders[order.id].trade_id
+            ),
         ),
     )
     mismatches, external_orders = draft_nobodys(unowned)

@@ -46,6 +46,15 @@ class OrderFinding:
         """Return the gross quantity of all known fills."""
         return total(kept.fill.quantity for kept in self.fills)
 
+    @property
+    def has_news(self) -> bool:
+        """Return whether the fills say more than the order does.
+
+        Something of them is not booked, or delivered rows are about all of it and the order itself
+        still counts less.
+        """
+        return bool(self.unbooked) or self.visible_quantity > self.order.filled_quantity
+
 
 def group_fills(books: Books) -> dict[int, tuple[KeptFill, ...]]:
     """Return the fills of each order by the order's id, oldest first.
@@ -160,15 +169,13 @@ def _judge(
     if listed is not None:
         if not order.is_active:
             return holds(OrderRule.TERMINAL_OPEN)
-        if finding.unbooked:
+        if finding.has_news:
             return holds(OrderRule.OPEN_UNBOOKED_FILLS)
         same = not differing_terms(finding)
         return holds(OrderRule.OPEN_NOTHING_NEW if same else OrderRule.OPEN_OTHER_TERMS)
     if not order.is_active:
-        unbooked = bool(finding.unbooked)
-        return holds(
-            OrderRule.TERMINAL_UNBOOKED_FILLS if unbooked else OrderRule.TERMINAL_NOTHING_NEW
-        )
+        rule = OrderRule.TERMINAL_NOTHING_NEW
+        return holds(OrderRule.TERMINAL_UNBOOKED_FILLS if finding.has_news else rule)
     if not class_read:
         return holds(OrderRule.CLASS_NOT_READ)
     if look_up is None or isinstance(look_up, Unread):

@@ -40,7 +40,7 @@ from reconciliation.models import (
     Profile,
     Trade,
 )
-from reconciliation.selectors.lists import id_list
+from reconciliation.selectors.lists import id_list, text_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,8 @@ def _apply(
     ) as unit:
         _fence(context)
         holding = insert_new_rows(
-            _with_premises_that_hold(changes), account_id=context.profile.account_id
+            _with_new_names(_with_premises_that_hold(changes), context),
+            account_id=context.profile.account_id,
         )
         write_history(holding, run_id=context.run_id, now=unit.now)
         context.reach(CycleStep.FIRST_WRITE)
@@ -192,6 +193,39 @@ def _with_premises_that_hold(changes: Sequence[Change]) -> list[Change]:
         and all(orders.get(key) == version for key, version in change.premises.orders.items())
         and all(fills.get(key) == amount for key, amount in change.premises.fills.items())
         and all(positions.get(key) == held for key, held in change.premises.positions.items())
+    ]
+
+
+def _with_new_names(changes: Sequence[Change], context: ApplyContext) -> list[Change]:
+    """Return the changes whose new orders and trades nobody has delivered in the meantime."""
+    orders = [order for change in changes for order in change.orders if order.id < 0]
+    trades = [c.trade for c in changes if c.trade is not None and c.trade.id < 0]
+    if not orders and not trades:
+        return list(changes)
+    account = Order.objects.filter(account_id=context.profile.account_id).order_by()
+    client_ids = [order.client_order_id for order in orders if order.client_order_id]
+    exchange_ids = [order.exchange_order_id for order in orders if order.exchange_order_id]
+    known = account.filter(client_order_id__in=text_list(client_ids)).union(
+        account.filter(exchange_order_id__in=text_list(exchange_ids))
+    )
+    taken: set[object] = set()
+    for client_id, symbol, exchange_id in known.values_list(
+        "client_order_id", "symbol", "exchange_order_id"
+    ):
+        taken |= {client_id, (symbol, exchange_id)} - {None, (symbol, None)}
+    codes = Trade.objects.filter(
+        profile=context.profile, code__in=text_list(trade.code for trade in trades)
+    )
+    opened = set(codes.values_list("code", flat=True))
+    return [
+        change
+        for change in changes
+        if not any(
+            order.client_order_id in taken or (order.symbol, order.exchange_order_id) in taken
+            for order in change.orders
+            if order.id < 0
+        )
+        and not (change.trade is not None and change.trade.id < 0 and change.trade.code in opened)
     ]
 
 

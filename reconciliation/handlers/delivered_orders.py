@@ -7,7 +7,15 @@ from reconciliation.domain.amounts import ZERO, plain
 from reconciliation.domain.audit import EventDraft
 from reconciliation.domain.deliveries import DeliveredOrder, Delivery
 from reconciliation.domain.transitions import merge_delivered_status
-from reconciliation.enums import DeliveryOutcome, OrderStatus, Origin, PositionSide
+from reconciliation.enums import (
+    ACTIVE_ORDER_STATUSES,
+    DeliveryOutcome,
+    OrderStatus,
+    Origin,
+    PositionSide,
+    Purpose,
+    TradeStatus,
+)
 from reconciliation.handlers.bulk import insert_rows, update_rows
 from reconciliation.handlers.delivered_rows import Desk, Refused
 from reconciliation.handlers.delivered_trades import TradeDesk
@@ -78,7 +86,7 @@ class OrderDesk:
         if order is None:
             order = self._create(row, profile, trade)
             self._taken.append((order, profile))
-            self._touch_trade(trade)
+            self._touch_trade(trade, order)
             return DeliveryOutcome.ACCEPTED
         if (order.profile_id, order.symbol, order.side) != (profile.pk, row.symbol, row.side):
             raise Refused(
@@ -114,10 +122,17 @@ class OrderDesk:
             return by_exchange
         raise Refused(f"exchange_order_id: {row.exchange_order_id!r} is another order's")
 
-    def _touch_trade(self, trade: Trade | None) -> None:
-        """Let no older decision on a trade hold: it has an order that the decision did not see."""
-        if trade is not None:
-            self.trades.touch(trade)
+    def _touch_trade(self, trade: Trade | None, order: Order) -> None:
+        """Let no older decision on a trade hold: it has an order that the decision did not see.
+
+        An entry that lives makes a canceled trade pending again.
+        """
+        if trade is None:
+            return
+        self.trades.touch(trade)
+        enters = order.purpose == Purpose.ENTRY and order.status in ACTIVE_ORDER_STATUSES
+        if enters and trade.status == TradeStatus.CANCELED:
+            trade.status = TradeStatus.PENDING
 
     def touch_possible(self, trade: Trade, purpose: str) -> None:
         """Note a sign of life of every order that a row without an order may speak of."""
@@ -213,7 +228,7 @@ class OrderDesk:
         order.purpose = order.purpose or row.purpose
         if trade is not None and order.trade_id is None and id(order) not in self._trades:
             self._trades[id(order)] = trade
-            self._touch_trade(trade)
+            self._touch_trade(trade, order)
         _remember(order, row, self.desk.now)
         self.touch(order)
 

@@ -108,3 +108,10 @@ def test_one_fresh_order_leaves_the_others_to_be_judged():
         OrderRule.FRESH,
         OrderRule.OPEN_OTHER_TERMS,
     ]
+
+
+def test_a_fill_that_is_booked_is_nothing_to_wait_for():
+    booked = fill(1, "0.2", executed_at=NOW, allocated="0.2")
+    half = order(filled_quantity="0.2")
+    (finding,) = judge(*listed(books(trade(entered="0.2"), half, booked)))
+    assert finding.rule is OrderRule.OPEN_OTHER_TERMS

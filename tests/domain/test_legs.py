@@ -1,5 +1,6 @@
 """Replacements and triggered children are parts of an order: their fills are its fills."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from reconciliation.domain.legs import find_legs
@@ -87,6 +88,15 @@ def test_the_fills_of_a_child_are_its_parents():
     assert after.orders[1].exchange_order_id == "1001"
     assert "order.legs_found" in [event.action for each in changes for event in each.events]
     assert [each for each in plan(after, look_ups=answer) if writes(each)] == []
+
+
+def test_an_algo_order_known_by_its_client_id_alone_learns_its_own_id_not_its_childs():
+    nameless = replace(ALGO, exchange_order_id=None)
+    named = child(client_order_id=ALGO.client_order_id)
+    after = applied(
+        w := books(trade(entered="0.5"), nameless), plan(w, snapshot(replace(named, price=None)))
+    )
+    assert after.orders[1].exchange_order_id == "1001"
 
 
 def test_an_algo_order_whose_child_lives_is_not_over():

@@ -359,6 +359,25 @@ def test_a_mismatch_shows_both_sides_and_the_rule_that_holds():
     assert found.drift is None
 
 
+@pytest.mark.parametrize(
+    ("world", "look_up", "listed", "done"),
+    [
+        (books(trade(), order(), fill(1, "0.5")), ended(FILLED, "0.5"), None, "booked 0.5"),
+        (books(trade(), order()), ended(CANCELED), None, "order now CANCELED"),
+        (books(trade(), order()), None, shown(price="1"), "the exchange's quantity and price"),
+        (missing(4), NOT_FOUND, None, UNKNOWN_TO_EXCHANGE),
+    ],
+    ids=["fills", "an end", "terms", "not found"],
+)
+def test_a_repaired_mismatch_says_what_was_done_about_it(world, look_up, listed, done):
+    seen = snapshot() if listed is None else snapshot(listed)
+    (change,) = plan(world, seen, {} if look_up is None else {1: look_up})
+    (found,) = change.mismatches
+    assert found.resolution is not None
+    assert done in found.resolution
+    assert ("booked" in found.resolution) == (done == "booked 0.5")
+
+
 def test_every_correction_has_its_event():
     world = books(
         trade(1),

@@ -4,7 +4,7 @@ A world is rolled from a seed rather than drawn value by value: that is twenty t
 that a property is held to hundreds of worlds; a failing one is printed as it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from reconciliation.domain.amounts import plain, total
 from reconciliation.domain.books import Books, HistoryRow, KeptFill, OrderState, TradeState
+from reconciliation.domain.order_diff import group_fills
 from reconciliation.domain.types import AccountSnapshot, ExchangeOrder, LookUp, OpenOrders
 from reconciliation.domain.unowned import OrderKey
 from reconciliation.enums import (
@@ -108,6 +109,8 @@ def roll_agreeing(seed: int) -> World:
     fills = [
         _booked(_fill(dice, number, orders)) for number in range(1, dice.randint(1, 6)) if orders
     ]
+    visible = group_fills(books(*orders, *fills))
+    orders = [_filled_as_far_as(each, visible.get(each.id, ())) for each in orders]
     rows = [_row(dice, number, trades, orders, fills) for number in range(dice.randint(0, 3))]
     return World(
         books=books(*trades, *orders, *fills, *rows),
@@ -266,6 +269,11 @@ def _stranger(dice: Dice, trades: list[TradeState]) -> tuple[OrderState, KeptFil
 
 def _booked(kept: KeptFill) -> KeptFill:
     return replace(kept, allocated=kept.fill.quantity)
+
+
+def _filled_as_far_as(of: OrderState, fills: Iterable[KeptFill]) -> OrderState:
+    visible = total(kept.fill.quantity for kept in fills)
+    return replace(of, filled_quantity=max(of.filled_quantity, visible))
 
 
 def _same_at_both(of: OrderState) -> OrderState:

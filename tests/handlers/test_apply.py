@@ -465,23 +465,36 @@ def test_a_fill_that_was_promised_twice_is_refused_by_the_database():
     assert FillAllocation.objects.count() == 1
 
 
-def test_a_bad_adoption_stops_no_other_row():
-    change = an_entry(1)
-    twice = replace(
-        change.orders[0],
-        id=-1,
-        version=0,
-        purpose=Purpose.ENTRY,
-        exchange_order_id=Order.objects.get().exchange_order_id,
-    )
-    adoption = Change(
+def an_adoption(change: Change, **values: Any) -> Change:
+    """Return the adoption of an order like that of a change."""
+    order = replace(change.orders[0], id=-1, version=0, purpose=Purpose.ENTRY, **values)
+    return Change(
         profile_id=change.profile_id,
         premises=Premises(trades={}, orders={}, fills={}),
-        orders=(twice,),
+        orders=(order,),
         events=(EventDraft(action="order.adopted", object_type="order", object_id="-1"),),
+    )
+
+
+def test_a_bad_adoption_stops_no_other_row():
+    change = an_entry(1)
+    adoption = an_adoption(
+        change, client_order_id="another", exchange_order_id="another", quantity=Decimal(0)
     )
     result = apply(adoption, change)
     assert (result.written, len(result.errors)) == (1, 1)
+    assert Order.objects.count() == 1
+
+
+def test_an_order_that_was_delivered_in_the_meantime_is_not_adopted():
+    change = an_entry(1)
+    known = Order.objects.get()
+    by_exchange_id = an_adoption(change, client_order_id="another")
+    by_client_id = an_adoption(
+        change, client_order_id=known.client_order_id, exchange_order_id="another"
+    )
+    result = apply(by_exchange_id, by_client_id, change)
+    assert (result.written, result.dropped, result.errors) == (1, 2, ())
     assert Order.objects.count() == 1
 
 

@@ -333,6 +333,13 @@ def test_an_exchange_id_that_becomes_known_is_taken():
     assert the_order().exchange_order_id == "1001"
 
 
+def test_an_order_whose_exchange_id_nobody_knows_yet_is_unchanged_when_it_is_repeated():
+    deliver_rows(trade_row(), order_row(exchange_order_id=None))
+    before = the_order().version
+    assert outcomes(deliver_rows(order_row(exchange_order_id=None))) == ["unchanged"]
+    assert the_order().version == before
+
+
 def test_a_trade_that_becomes_known_is_taken():
     deliver_rows(trade_row(), order_row(trade_id=None))
     assert outcomes(deliver_rows(order_row(trade_id="T1"))) == ["merged"]

@@ -223,6 +223,41 @@ def test_the_nameless_rows_of_a_trade_with_an_unbooked_fill_are_there():
     assert other.pk not in ids
 
 
+@pytest.mark.parametrize("by", ["exchange_order_id", "client_order_id", "leg"])
+def test_only_the_nameless_rows_of_trades_with_news_are_there(by):
+    news, quiet = (make_order(make_trade(entry_quantity="0.5")) for _ in range(2))
+    rows = [
+        make_history(order.trade, order=order, key=f"delivered:{order.pk}")
+        for order in (news, quiet)
+    ]
+    ids = {"exchange_order_id": None, "client_order_id": None}
+    if by == "leg":
+        with arranging():
+            OrderLeg.objects.create(
+                order=news,
+                account=news.account,
+                symbol=news.symbol,
+                exchange_order_id="77",
+                kind=LegKind.CHILD,
+                recorded_at=NOW,
+            )
+        make_fill(**{**ids, "exchange_order_id": "77"})
+    else:
+        make_fill(**{**ids, by: getattr(news, by)})
+    assert [each.id for each in load().history] == [rows[0].pk]
+
+
+def test_the_nameless_rows_of_a_trade_that_a_listed_order_of_a_fill_names_are_there():
+    trade = make_trade(trade_id="T7", entry_quantity="0.5")
+    row = make_history(trade, **DELIVERED)
+    make_fill(exchange_order_id="77", client_order_id=None)
+    name = client_order_id(sub_tag="alpha01", trade_id="T7", purpose=Purpose.ENTRY)
+    unknown = shown(exchange_order_id="77", client_order_id=name)
+    assert [each.id for each in load(unknown).history] == [row.pk]
+    elsewhere = shown(exchange_order_id="78", client_order_id=name)
+    assert load(elsewhere).history == ()
+
+
 def test_the_nameless_rows_of_a_trade_that_an_unknown_order_names_are_there():
     trade = make_trade(trade_id="T7", entry_quantity="0.5")
     row = make_history(trade, **DELIVERED)

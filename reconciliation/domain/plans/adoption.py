@@ -11,7 +11,7 @@ from decimal import Decimal
 from reconciliation.domain.amounts import ZERO, plain
 from reconciliation.domain.attribution import Attribution, attribute, index_owners
 from reconciliation.domain.books import Books, KeptFill, OrderState, TradeState
-from reconciliation.domain.order_diff import OrderFinding, match_listed
+from reconciliation.domain.order_diff import OrderFinding, group_fills, match_listed
 from reconciliation.domain.order_rules import OrderRule
 from reconciliation.domain.plans.changes import ExternalOrderDraft, MismatchDraft
 from reconciliation.domain.plans.evidence import fill_as_evidence, shown_as_evidence
@@ -66,17 +66,20 @@ def find_missing_trades(
 ) -> Books:
     """Return the books in which orders without a trade have the one that evidence names by now.
 
-    An order may be adopted before the trading system has said anything of its trade.
+    An order may be adopted before the trading system has said anything of its trade. One that has
+    ended by then is shown no more, and its fills say whose it is.
     """
     owners = index_owners(books.profiles, books.trades.values())
     listed = match_listed(books, snapshot)
+    fills = group_fills(books)
     orders = dict(books.orders)
     for order in books.orders.values():
         look_up = look_ups.get(order.id)
         shown = listed.get(order.id) or (look_up.order if isinstance(look_up, OrderFound) else None)
-        if order.trade_id is not None or shown is None:
+        evidence = shown or next((kept.fill for kept in fills.get(order.id, ())), None)
+        if order.trade_id is not None or evidence is None:
             continue
-        found = attribute(shown, owners)
+        found = attribute(evidence, owners)
         if (
             isinstance(found, Attribution)
             and found.trade is not None

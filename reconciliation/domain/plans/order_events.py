@@ -157,3 +157,16 @@ def refusal_event(order: OrderState, problem: str) -> EventDraft:
         before=order_as_evidence(order),
         comment=problem,
     )
+
+
+def trade_event(order: OrderState, trade: TradeState) -> EventDraft:
+    """Return the event of an order whose trade is known by now."""
+    return EventDraft(
+        action="order.updated",
+        outcome=AuditOutcome.APPLIED,
+        object_type="order",
+        object_id=str(order.id),
+        before={"trade_id": None},
+        after={"trade_id": trade.trade_id, "purpose": order.purpose},
+        comment="evidence names its trade by now",
+    )

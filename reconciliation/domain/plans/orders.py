@@ -22,6 +22,7 @@ from reconciliation.domain.plans.order_events import (
     link_event,
     order_event,
     refusal_event,
+    trade_event,
 )
 from reconciliation.domain.plans.order_steps import (
     REFUSALS,
@@ -77,7 +78,8 @@ class NotFoundPolicy:
 class Evidence:
     """What the plans rest on: the books with links, legs and adoptions in them, the policy.
 
-    `links` are the new allocations by trade, `allocated_before` the fills without them.
+    `links` are the new allocations by trade, `allocated_before` the fills without them;
+    `found_trades` are the orders whose trade is known only now.
     """
 
     books: Books
@@ -85,6 +87,7 @@ class Evidence:
     allocated_before: Mapping[int, Decimal]
     legs: Mapping[int, tuple[LegDraft, ...]]
     not_found: NotFoundPolicy
+    found_trades: frozenset[int] = frozenset()
 
 
 def plan_orders(findings: Sequence[OrderFinding], evidence: Evidence) -> tuple[Change, ...]:
@@ -98,7 +101,8 @@ def plan_orders(findings: Sequence[OrderFinding], evidence: Evidence) -> tuple[C
         groups[(1, trade_id)] = []
     for finding in findings:
         order = finding.order
-        if finding.rule.row.mismatch is not None or order.id in evidence.legs:
+        learnt = order.id in evidence.legs or order.id in evidence.found_trades
+        if finding.rule.row.mismatch is not None or learnt:
             key = (0, order.id) if order.trade_id is None else (1, order.trade_id)
             groups.setdefault(key, []).append(finding)
     unsettled = {
@@ -140,6 +144,11 @@ def _plan_group(
     )
     for finding in entries_first:
         _plan_order(finding, evidence, draft)
+    for finding in findings:
+        if trade is not None and finding.order.id in evidence.found_trades:
+            draft.events.append(trade_event(finding.order, trade))
+            if finding not in entries_first:
+                draft.orders.append(finding.order)
     touched = {allocation.fill_id for allocation in draft.allocations}
     is_new = trade is not None and trade.id < 0
     return Change(
@@ -155,7 +164,9 @@ def _plan_group(
         ),
         trade=draft.trade if is_new or draft.trade != trade else None,
         orders=tuple(
-            after for after in draft.orders if after.id < 0 or after != books.orders[after.id]
+            after
+            for after in draft.orders
+            if after.id < 0 or after.id in evidence.found_trades or after != books.orders[after.id]
         ),
         legs=tuple(legs),
         reviews=tuple(draft.reviews),

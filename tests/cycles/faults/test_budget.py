@@ -37,7 +37,7 @@ def test_a_budget_that_is_used_up_at_once_changes_no_order(standard: Standard) -
 
     assert standard.asked() == 1
     assert outcome.status == RunStatus.PARTIAL
-    # The one list that was read showed an order to adopt; of known ones it proves nothing.
+    # The one list that was read shows an order to adopt; of known ones it proves nothing.
     after = dict(Order.objects.filter(origin="BOT").values_list("pk", "version"))
     assert after == versions
     assert not TradeHistory.objects.filter(source="RECONCILED").exists()

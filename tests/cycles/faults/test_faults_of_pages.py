@@ -1,4 +1,4 @@
-"""An order with more fills than a page holds: a page cut, repeated or lost proves nothing."""
+"""More fills than a page holds: one that comes cut, repeated or not at all proves nothing."""
 
 import pytest
 

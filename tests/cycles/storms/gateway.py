@@ -50,7 +50,7 @@ _STATUSES = {
 }
 
 Fails = Callable[[int, str], ExchangeError | None]
-"""Given the number of a question in its cycle, from 0, and its endpoint: how it fails, if."""
+"""Given a question's number in its cycle, from 0 on, and its endpoint: how it fails, if it does."""
 
 
 def fair(number: int, endpoint: str) -> None:
@@ -138,7 +138,7 @@ class PaperGateway:
         whole, upper = shown, end
         while True:
             self._ask("fills")
-            _, rest = shown[: self.page_limit], shown[self.page_limit :]
+            rest = shown[self.page_limit :]
             lower = rest[0].executed_at if rest else start
             yield FillPage(
                 instrument_type=instrument_type,
@@ -277,10 +277,14 @@ class PaperGateway:
             client_order_id=fill.client_order_id,
             sub_tag=fill.tag,
             trade_hint=fill.trade_hint,
-            position_side=None if fill.position_side is None else PositionSide(fill.position_side),
+            position_side=_position_side(fill.position_side),
             fee=fill.fee,
             fee_currency=fill.fee_currency,
         )
+
+
+def _position_side(word: str | None) -> PositionSide | None:
+    return None if word is None else PositionSide(word)
 
 
 def _newest_first(order: PaperOrder) -> tuple[datetime, int]:

@@ -32,6 +32,7 @@ from reconciliation.models import (
     FillAllocation,
     Mismatch,
     Order,
+    OrderLeg,
     Position,
     Trade,
     TradeHistory,
@@ -158,6 +159,8 @@ class Ledger:
         self.allocations = list(
             FillAllocation.objects.filter(**of_trade).select_related("fill", "history", "trade")
         )
+        legs = OrderLeg.objects.filter(account=account)
+        self.legs = set(legs.values_list("exchange_order_id", flat=True))
         events = AuditEvent.objects.filter(
             account_name=account.name,
             object_type="order",
@@ -177,8 +180,7 @@ class Ledger:
     def trade_of(self, ticket: Ticket) -> Trade | None:
         """Return the trade of a ticket, also one that was opened for an adopted order."""
         order = self.order_of(ticket)
-        named = self.trades.get(ticket.trade_id)
-        return named if named is not None or order is None else order.trade
+        return self.trades.get(ticket.trade_id) if order is None else order.trade
 
 
 def find_wrong_writes(truth: Truth) -> list[str]:
@@ -196,18 +198,14 @@ def find_wrong_writes(truth: Truth) -> list[str]:
     ]
 
 
-def find_disagreements(truth: Truth, *, positions: bool = True) -> list[str]:
-    """Return in what the books differ from the exchange, once everything could be known.
-
-    `positions=False` leaves out delivered position rows, which are aligned only where the exchange
-    holds what the slices say.
-    """
+def find_disagreements(truth: Truth) -> list[str]:
+    """Return in what the books differ from the exchange, once everything could be known."""
     ledger = Ledger(truth.account)
     return [
         *find_wrong_writes(truth),
         *_orders_apart(truth, ledger),
         *_trades_apart(truth, ledger),
-        *(_positions_apart(truth) if positions else ()),
+        *_positions_apart(truth),
     ]
 
 
@@ -298,24 +296,24 @@ def _false_ends(truth: Truth, ledger: Ledger) -> Iterator[str]:
 def _false_resolutions(truth: Truth, ledger: Ledger) -> Iterator[str]:
     """A difference that is gone "because both sides agree" while its order still differs.
 
-    A later difference of the same order has a row of its own, so only the newest speaks.
+    Another difference of the same order has a row of its own, so only the newest speaks.
     """
     tickets = {
         order.pk: ticket
         for ticket in truth.tickets
         if (order := ledger.order_of(ticket)) is not None
     }
-    newest: dict[str, Mismatch] = {}
-    for row in Mismatch.objects.filter(account=truth.account).order_by("pk"):
-        newest[row.key] = row
+    newest: dict[int, Mismatch] = {}
+    for row in Mismatch.objects.filter(account=truth.account, order__isnull=False).order_by("pk"):
+        newest[row.order_id or 0] = row
     for row in newest.values():
-        ticket = tickets.get(row.order_id or 0)
-        if row.status != MismatchStatus.RESOLVED or not row.resolution.startswith("both sides"):
+        ticket, order = tickets.get(row.order_id or 0), None
+        if row.status == MismatchStatus.RESOLVED and row.resolution.startswith("both sides"):
+            order = None if ticket is None else ledger.order_of(ticket)
+        if ticket is None or order is None or not truth.is_over(ticket):
             continue
-        if ticket is not None and truth.is_over(ticket):
-            order = ledger.order_of(ticket)
-            if order is not None and order.status not in TERMINAL_ORDER_STATUSES:
-                yield f"{row} was called resolved and {order} is still {order.status}"
+        if order.status not in TERMINAL_ORDER_STATUSES:
+            yield f"{row} was called resolved and {order} is still {order.status}"
 
 
 def _orders_apart(truth: Truth, ledger: Ledger) -> Iterator[str]:
@@ -336,8 +334,8 @@ def _orders_apart(truth: Truth, ledger: Ledger) -> Iterator[str]:
 def _must_be_adopted(truth: Truth, ticket: Ticket) -> bool:
     """Return whether an order that nobody delivered is proven to be its profile's.
 
-    One that ended unfilled leaves no trace, a tag alone proves no entry, the fills of an exit are
-    the backfill's, and the child that an algo order triggered names no trade.
+    One that ended unfilled leaves no trace, a tag alone does not prove an entry, the fills of an
+    exit are the backfill's, and the child that an algo order triggered names no trade.
     """
     if not truth.is_over(ticket):
         return ticket.order_class == OrderClass.REGULAR or len(truth.legs(ticket)) == 1
@@ -347,8 +345,8 @@ def _must_be_adopted(truth: Truth, ticket: Ticket) -> bool:
 
 def _trades_apart(truth: Truth, ledger: Ledger) -> Iterator[str]:
     for trade in ledger.trades.values():
-        entry = _moved(truth, ledger, trade, Purpose.ENTRY)
-        exit_ = min(_moved(truth, ledger, trade, Purpose.EXIT), entry)
+        entry = _moved(truth, ledger, trade, Purpose.ENTRY, bookable=True)
+        exit_ = min(_moved(truth, ledger, trade, Purpose.EXIT, bookable=True), entry)
         if 0 < entry - exit_ < _dust(truth, trade) and exit_ > 0:
             exit_ = entry
         if (trade.entry_quantity, trade.exit_quantity) != (entry, exit_):
@@ -384,18 +382,28 @@ def _trade_status(
 
 
 def _positions_apart(truth: Truth) -> Iterator[str]:
-    """Position rows that are not the sum of their slices."""
-    sums: dict[tuple[int, str, str], Decimal] = {}
+    """Position rows that are not the sum of their slices, where the exchange holds that sum.
+
+    Elsewhere a delivered row stands beside the slices: nobody can say which of the two is right.
+    """
+    hedged = truth.paper.position_mode == "hedge"
+    slices: dict[tuple[int, str, str], Decimal] = {}
+    sums: dict[tuple[str, str], Decimal] = {}
     for trade in Trade.objects.filter(account=truth.account, status__in=HOLDING_TRADE_STATUSES):
-        key = (trade.profile_id, trade.symbol, trade.direction)
         open_quantity = trade.entry_quantity - trade.exit_quantity
         signed = open_quantity if trade.direction == Direction.LONG else -open_quantity
-        sums[key] = sums.get(key, ZERO) + signed
+        side = trade.direction if hedged else "net"
+        key = (trade.profile_id, trade.symbol, trade.direction)
+        slices[key] = slices.get(key, ZERO) + signed
+        sums[trade.symbol, side] = sums.get((trade.symbol, side), ZERO) + signed
+    held = {each.key: each.signed for each in truth.paper.positions()}
     for row in Position.objects.filter(profile__account=truth.account):
-        held = sums.pop((row.profile_id, row.symbol, row.direction), ZERO)
-        if row.quantity != held:
-            yield f"position {row} is {row.quantity}, its slices sum to {held}"
-    yield from (f"position {key} of {held} has no row" for key, held in sums.items() if held)
+        expected = slices.pop((row.profile_id, row.symbol, row.direction), ZERO)
+        key = (row.symbol, row.direction if hedged else "net")
+        is_swap = truth.paper.instrument(row.symbol).is_swap
+        if is_swap and held.get(key, ZERO) == sums.get(key, ZERO) and row.quantity != expected:
+            yield f"position {row} is {row.quantity}, its slices sum to {expected}"
+    yield from (f"position {key} of {sum_} has no row" for key, sum_ in slices.items() if sum_)
 
 
 def _tickets(truth: Truth, ledger: Ledger, trade: Trade, purpose: Purpose) -> list[Ticket]:
@@ -408,9 +416,18 @@ def _tickets(truth: Truth, ledger: Ledger, trade: Trade, purpose: Purpose) -> li
     ]
 
 
-def _moved(truth: Truth, ledger: Ledger, trade: Trade, purpose: Purpose) -> Decimal:
+def _moved(
+    truth: Truth, ledger: Ledger, trade: Trade, purpose: Purpose, *, bookable: bool = False
+) -> Decimal:
+    """Return what moved a trade; `bookable` leaves out what waits for the backfill.
+
+    Those are the fills of a child that was triggered when its algo order was over for its bot.
+    """
     return total(
         truth.net(fill)
         for ticket in _tickets(truth, ledger, trade, purpose)
         for fill in truth.fills(ticket)
+        if not bookable
+        or ticket.order_class == OrderClass.REGULAR
+        or fill.exchange_order_id in ledger.legs
     )
