@@ -27,10 +27,13 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django_prometheus",
+    "django_q",
     "reconciliation",
 ]
 
 MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -39,6 +42,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
 ROOT_URLCONF = "recon_portal.urls"
@@ -82,6 +86,32 @@ else:
         DATABASES["default"]["CONN_MAX_AGE"] = 0
         DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = None
 
+# The jobs. Delivery is at least once, so each job claims its run; `retry` is far longer than a run
+# may take, and one task is taken at a time, so that none is started twice. A task is never tried
+# again by the queue: the next minute's does its work.
+REDIS_URL = env.text("REDIS_URL")
+Q_CLUSTER = {
+    "name": "reconciliation",
+    "workers": 2,
+    "timeout": 45,
+    "retry": 300,
+    "queue_limit": 2,
+    "bulk": 1,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "catch_up": False,
+    "save_limit": 250,
+    "poll": 1,
+    # The database by default, so that a task queued in a transaction rolls back with it.
+    **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
+}
+
+# What reads /internal/health and /metrics shows this; without one only a loopback client of a
+# development or demo server is let in.
+INTERNAL_API_TOKEN = env.text("INTERNAL_API_TOKEN")
+DEMO = env.switch("DEMO", default=False)
+PROMETHEUS_EXPORT_MIGRATIONS = False
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -110,6 +140,8 @@ LOGIN_URL = "admin:login"
 # TLS everywhere but on the demo's loopback server.
 HTTPS_ONLY = env.switch("HTTPS_ONLY", default=True)
 SECURE_SSL_REDIRECT = HTTPS_ONLY
+# Monitoring asks from inside, where no TLS ends.
+SECURE_REDIRECT_EXEMPT = [r"^internal/", r"^metrics$"]
 SESSION_COOKIE_SECURE = HTTPS_ONLY
 CSRF_COOKIE_SECURE = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
