@@ -7,7 +7,12 @@ from reconciliation.cycles.ports import Ports
 from reconciliation.domain.intervals import gaps
 from reconciliation.domain.types import AccountSnapshot, ExchangePosition, OpenOrders, Unread
 from reconciliation.enums import InstrumentType, OrderClass
-from reconciliation.exchange.gateway import ExchangeError, Gateway, HistoryUnobtainable
+from reconciliation.exchange.gateway import (
+    ExchangeError,
+    Gateway,
+    HistoryUnobtainable,
+    Unsupported,
+)
 from reconciliation.handlers.fills import UnprovenFills, keep_fill_page, mark_unobtainable
 from reconciliation.models import ExchangeAccount
 from reconciliation.selectors.coverage import (
@@ -53,7 +58,29 @@ def take_snapshot(
         positions = gateway.fetch_positions()
     except ExchangeError as error:
         positions = Unread(reason=str(error))
-    return AccountSnapshot(as_of=as_of, open_orders=open_orders, fills=fills, positions=positions)
+    return AccountSnapshot(
+        as_of=as_of,
+        open_orders=open_orders,
+        fills=fills,
+        positions=positions,
+        may_hide_positions=positions == () and not _is_flat(gateway),
+    )
+
+
+def _is_flat(gateway: Gateway) -> bool:
+    """Return whether the margin confirms that there is no position, where there could be one.
+
+    A list that came back empty by a fault looks like the truth. An exchange that does not tell the
+    margin in use cannot contradict it.
+    """
+    if InstrumentType.SWAP not in gateway.instrument_types:
+        return True
+    try:
+        return not any(gateway.fetch_margin_in_use().values())
+    except Unsupported:
+        return True
+    except ExchangeError:
+        return False
 
 
 def _read_fills(

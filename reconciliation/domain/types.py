@@ -169,6 +169,8 @@ class AccountSnapshot:
     """Per instrument type: None where every page of the window was read and kept."""
     positions: tuple[ExchangePosition, ...] | Unread | None = None
     """None where the job does not ask for positions."""
+    may_hide_positions: bool = False
+    """Whether the answer has no position at all and nothing confirms that there is none."""
 
     def listed_orders(self) -> Iterator[ExchangeOrder]:
         """Yield every open order that was read, of any class, each once and in a fixed order."""

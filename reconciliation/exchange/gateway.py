@@ -117,6 +117,9 @@ class Gateway(Protocol):
     def fetch_balances(self) -> Mapping[str, Decimal]:
         """Return the total balance of each currency that has one."""
 
+    def fetch_margin_in_use(self) -> Mapping[str, Decimal]:
+        """Return the initial margin that the account has in use, by settlement currency."""
+
     def fetch_mark(self, symbol: str) -> Decimal:
         """Return the mark price (spot: the last price)."""
 

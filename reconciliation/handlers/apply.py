@@ -174,17 +174,18 @@ def _with_premises_that_hold(changes: Sequence[Change]) -> list[Change]:
     orders: dict[int, int] = {}
     fills: dict[int, Decimal] = {}
     positions: dict[int, Decimal] = {}
+    # No key changes, so that who only points to one of these rows need not wait.
     if trade_ids:
-        rows = Trade.objects.select_for_update().filter(pk__in=id_list(trade_ids)).order_by("pk")
-        trades = dict(rows.values_list("pk", "version"))
+        rows = Trade.objects.select_for_update(no_key=True).filter(pk__in=id_list(trade_ids))
+        trades = dict(rows.order_by("pk").values_list("pk", "version"))
     if order_ids:
-        found = Order.objects.select_for_update().filter(pk__in=id_list(order_ids)).order_by("pk")
-        orders = dict(found.values_list("pk", "version"))
+        found = Order.objects.select_for_update(no_key=True).filter(pk__in=id_list(order_ids))
+        orders = dict(found.order_by("pk").values_list("pk", "version"))
     if fill_ids:
-        kept = Fill.objects.select_for_update().filter(pk__in=id_list(fill_ids)).order_by("pk")
-        fills = dict(kept.values_list("pk", "allocated_quantity"))
+        kept = Fill.objects.select_for_update(no_key=True).filter(pk__in=id_list(fill_ids))
+        fills = dict(kept.order_by("pk").values_list("pk", "allocated_quantity"))
     if position_ids:
-        held = Position.objects.select_for_update().filter(pk__in=id_list(position_ids))
+        held = Position.objects.select_for_update(no_key=True).filter(pk__in=id_list(position_ids))
         positions = dict(held.order_by("pk").values_list("pk", "quantity"))
     return [
         change

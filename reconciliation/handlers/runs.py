@@ -48,7 +48,7 @@ def claim_run(
     now = clock.now()
     with transaction_unit(actor=system_actor("run claim"), clock=clock) as unit:
         # Locking re-checks the condition once a writer that extends its claim is done.
-        abandoned = Run.objects.select_for_update().filter(
+        abandoned = Run.objects.select_for_update(no_key=True).filter(
             account=account,
             kind=kind,
             status=RunStatus.RUNNING,

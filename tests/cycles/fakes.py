@@ -65,6 +65,7 @@ class FakeGateway:
         self.orders: list[ExchangeOrder] = []
         self.fills: list[ExchangeFill] = []
         self.positions: list[ExchangePosition] = []
+        self.margin_in_use: dict[str, Decimal] = {}
         self.instruments = {each.symbol: each for each in (instrument(), instrument("BTC/USDT"))}
         self.classes: Collection[OrderClass] = (OrderClass.REGULAR, OrderClass.CONDITIONAL)
         self.types: Collection[InstrumentType] = (InstrumentType.SWAP,)
@@ -190,6 +191,10 @@ class FakeGateway:
     def fetch_balances(self) -> Mapping[str, Decimal]:
         self._ask("fetch_balances")
         return {}
+
+    def fetch_margin_in_use(self) -> Mapping[str, Decimal]:
+        self._ask("fetch_margin_in_use")
+        return self.margin_in_use
 
     def fetch_mark(self, symbol: str) -> Decimal:
         self._ask("fetch_mark", symbol)

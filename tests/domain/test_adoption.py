@@ -7,6 +7,7 @@ import pytest
 
 from reconciliation.domain.books import ProfileState
 from reconciliation.domain.plans.adoption import ADOPTED_TRADE_PREFIX
+from reconciliation.domain.plans.evidence import order_as_evidence
 from reconciliation.domain.unowned import entry_orders_to_look_up
 from reconciliation.enums import Direction, OrderStatus, Purpose, Side, TradeStatus
 from tests.domain.builders import (
@@ -116,6 +117,15 @@ def test_an_adoption_is_recorded_and_its_mismatch_named_by_the_exchange():
     assert found.key == f"exchange-order:{SYMBOL}:77"
     assert found.resolution is not None
     assert change.premises.trades == {1: 1}
+
+
+def test_what_was_filled_of_an_adopted_order_without_a_trade_is_recorded():
+    tagged = {**NOBODYS, "sub_tag": "alpha01"}
+    (change,) = plan(books(trade(), fill(1, "0.2", **tagged)), snapshot(shown(**tagged)))
+    (made,) = change.orders
+    assert made.filled_quantity == Decimal("0.2")
+    told = [event.after["order"] for event in change.events if "order" in event.after]
+    assert told[-1] == order_as_evidence(made)
 
 
 @pytest.mark.parametrize("missing", ["created_at", "quantity"])

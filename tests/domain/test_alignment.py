@@ -1,5 +1,6 @@
 """A delivered position row is aligned when the exchange agrees with its slices, else left alone."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -65,6 +66,11 @@ def test_while_positions_were_not_read_nothing_is_aligned(answer):
 def test_a_position_that_the_exchange_does_not_list_is_flat():
     (change,) = aligned(row(slices="0"), exchange=())
     assert change.positions[0].quantity == 0
+
+
+def test_an_answer_without_positions_that_nothing_confirms_aligns_nothing():
+    seen = replace(snapshot(positions=()), may_hide_positions=True)
+    assert plan_alignments(books(positions=(row(slices="0"),)), seen, grace=GRACE) == ()
 
 
 def test_in_net_mode_the_slices_of_all_profiles_add_up():

@@ -1,5 +1,6 @@
 """How orders end, and what becomes of their trades."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -55,6 +56,17 @@ def test_a_canceled_entry_with_fills_keeps_them_and_its_trade():
     assert after.trades[1].entry_quantity == Decimal("0.2")
     assert after.orders[1].filled_quantity == Decimal("0.2")
     assert actions(changes) == ["trade.entry_filled", "order.canceled"]
+
+
+def test_an_entry_that_was_replaced_by_a_larger_one_and_canceled_is_not_filled():
+    world = books(trade(), order(quantity="0.5"), fill(1, "0.5"))
+    larger = shown(exchange_order_id="78", status=CANCELED, quantity="0.4", filled_quantity="0")
+    first = ended(CANCELED, "0.5")
+    look_up = replace(first, legs=(*first.legs, larger))
+    after, changes = cycle(world, {1: look_up})
+    assert (after.orders[1].status, after.orders[1].quantity) == (CANCELED, Decimal("0.9"))
+    assert after.trades[1].entry_quantity == Decimal("0.5")
+    assert actions(changes) == ["order.legs_found", "trade.entry_filled", "order.canceled"]
 
 
 def test_a_canceled_second_entry_leaves_what_the_first_one_bought():

@@ -32,8 +32,10 @@ class _Held:
 def plan_alignments(
     books: Books, snapshot: AccountSnapshot, *, grace: timedelta
 ) -> tuple[Change, ...]:
-    """Return the changes that align position rows; none while positions were not read."""
+    """Return the changes that align position rows; none while positions are not known."""
     if snapshot.positions is None or isinstance(snapshot.positions, Unread):
+        return ()
+    if snapshot.may_hide_positions:
         return ()
     exchange = _sum_exchange(snapshot.positions)
     slices = _sum_slices(books.positions)

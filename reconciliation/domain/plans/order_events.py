@@ -20,11 +20,11 @@ from reconciliation.domain.types import ExchangeOrder
 from reconciliation.enums import AuditOutcome, MismatchKind, Side
 
 
-def is_about(event: EventDraft, order: OrderState) -> bool:
-    """Return whether an event says something of an order."""
-    if event.object_type == "order":
-        return event.object_id == str(order.id)
-    return event.after.get("order_id") == order.id
+def tells(event: EventDraft, order: OrderState) -> bool:
+    """Return whether an event tells an order as it is now: a later step may have changed it."""
+    is_of_order = event.object_type == "order" and event.object_id == str(order.id)
+    is_of_order = is_of_order or event.after.get("order_id") == order.id
+    return is_of_order and event.after.get("order") == order_as_evidence(order)
 
 
 def link_event(trade: TradeState, links: Sequence[AllocationDraft]) -> EventDraft:

@@ -97,9 +97,10 @@ def book(
         exchange_order_id=_known_id(order, finding),
     )
     order_after = _with_status_of_fills(order_after)
-    if finding.rule == OrderRule.ABSENT_FILLS_MISSING and not order_after.is_active:
+    lacks_more = order_after.filled_quantity < mirrored_quantity(finding)
+    if order.is_active and (lacks_more or finding.rule == OrderRule.ABSENT_FILLS_MISSING):
         # It was enlarged at the exchange: what fills our old quantity is not all of it.
-        order_after = replace(order_after, status=OrderStatus.PARTIALLY_FILLED)
+        order_after = _not_filled_yet(order_after)
     if not unbooked:
         return order_after, None
     if draft.trade is None or order.purpose is None:
@@ -273,6 +274,12 @@ def _known_id(order: OrderState, finding: OrderFinding) -> str | None:
     if order.order_class != OrderClass.REGULAR and shown.parent_id is not None:
         return shown.parent_id
     return shown.exchange_order_id
+
+
+def _not_filled_yet(order: OrderState) -> OrderState:
+    if order.status != OrderStatus.FILLED:
+        return order
+    return replace(order, status=OrderStatus.PARTIALLY_FILLED)
 
 
 def _with_status_of_fills(order: OrderState) -> OrderState:

@@ -17,11 +17,11 @@ from reconciliation.domain.plans.adoption import external_key
 from reconciliation.domain.plans.changes import AllocationDraft, Change, Premises
 from reconciliation.domain.plans.order_events import (
     draft_mismatch,
-    is_about,
     legs_event,
     link_event,
     order_event,
     refusal_event,
+    tells,
     trade_event,
 )
 from reconciliation.domain.plans.order_steps import (
@@ -205,7 +205,7 @@ def _plan_order(finding: OrderFinding, evidence: Evidence, draft: OrderDraft) ->
         order = end(
             order, OrderStatus.CANCELED, UNKNOWN_TO_EXCHANGE, finding, evidence.books, draft
         )
-    if order != before and not any(is_about(event, order) for event in draft.events):
+    if order != before and not any(tells(event, order) for event in draft.events):
         draft.events.append(order_event("order.updated", before, order, shown, "fills are known"))
     draft.orders.append(order)
     done = _what_was_done(before, order, draft)

@@ -356,8 +356,9 @@ class PaperAccount(AccountStore):
 
     def _new_id(self, at: datetime) -> str:
         """Return an id that no order, fill or transfer of this account has."""
+        taken = {*self._orders, *self._transfers, *(fill.fill_id for fill in self._fills.values())}
         while True:
             self._ids_given += 1
             given = str(to_ms(at) * _IDS_PER_MS + self._ids_given % _IDS_PER_MS)
-            if not any(given in rows for rows in (self._orders, self._fills, self._transfers)):
+            if given not in taken:
                 return given

@@ -172,6 +172,11 @@ class PaperFill:
         _check_amounts(self, name, "fee", signed=True)
         _check_times(self, name, "executed_at", "visible_from")
 
+    @property
+    def key(self) -> tuple[str, Side, str]:
+        """Return what tells the fill from others: exchanges number them per symbol and side."""
+        return self.symbol, self.side, self.fill_id
+
     def is_visible(self, now: datetime) -> bool:
         return self.visible_from is None or self.visible_from <= now
 

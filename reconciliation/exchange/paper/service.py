@@ -170,10 +170,10 @@ class PaperService:
                 raise too_many_requests()
             if route.signed:
                 self._check_signature(account, headers, method, request_path)
-            page = self._page(account, route, parts.path, parts.query)
+            answer = self._answer(account, route, parts.path, parts.query)
             if endpoint == "time" and fault is None:
                 self.faults.end_skew(account.name)
-            return _spoilt(fault, rows_answer(page.rows))
+            return _spoilt(fault, answer)
         except OkxError as error:
             return Reply(error.answer())
         except Exception:
@@ -196,6 +196,13 @@ class PaperService:
         )
         if refusal is not None:
             raise refusal
+
+    def _answer(self, account: PaperAccount, route: Route, path: str, raw_query: str) -> Answer:
+        """Return what the endpoint says; "no such order" is an answer, which can be spoilt too."""
+        try:
+            return rows_answer(self._page(account, route, path, raw_query).rows)
+        except OkxError as error:
+            return error.answer()
 
     def _page(self, account: PaperAccount, route: Route, path: str, raw_query: str) -> Page[Row]:
         query = dict(parse_qsl(raw_query))

@@ -24,6 +24,7 @@ from reconciliation.exchange.paper.records import (
     PaperPosition,
     PaperTransfer,
     PositionMode,
+    Side,
     check_amount,
     check_aware,
 )
@@ -95,7 +96,7 @@ class AccountStore:
         self._view: AccountView | None = None
         self._instruments = dict(BUILT_IN_INSTRUMENTS if instruments is None else instruments)
         self._orders: dict[str, PaperOrder] = {}
-        self._fills: dict[str, PaperFill] = {}
+        self._fills: dict[tuple[str, Side, str], PaperFill] = {}
         self._positions: dict[tuple[str, HeldSide], HeldPosition] = {}
         self._balances: dict[str, Decimal] = {}
         self._transfers: dict[str, PaperTransfer] = {}
@@ -181,7 +182,7 @@ class AccountStore:
         self._write_fills(tuple(fills), replace=True)
 
     def put_fills(self, fills: Iterable[PaperFill]) -> None:
-        """Add fills; one with a known id replaces it."""
+        """Add fills; one of a known symbol, side and id replaces it."""
         self._write_fills(tuple(fills), replace=False)
 
     def replace_positions(self, positions: Iterable[PaperPosition]) -> None:
@@ -247,7 +248,7 @@ class AccountStore:
             for fill in fills:
                 self._check_quantities(f"fill {fill.fill_id}", fill.symbol, fill.quantity)
             kept = {} if replace else dict(self._fills)
-            self._fills = kept | {fill.fill_id: fill for fill in fills}
+            self._fills = kept | {fill.key: fill for fill in fills}
             self._view = None
 
     def _write_positions(self, positions: tuple[PaperPosition, ...], *, replace: bool) -> None:

@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.enums import CycleStep, RunStatus
 from reconciliation.handlers.leases import Lease, release_lease, take_lease
 from reconciliation.handlers.runs import CLAIM_TTL
 from reconciliation.models import AuditEvent, Order, Profile, ProfileLease, Run, Trade
-from tests.cycles.concurrency.threads import Worker, in_between
+from tests.cycles.concurrency.threads import run_apart, visitors
 from tests.cycles.storms.truth import check_chain, find_disagreements, find_wrong_writes
 from tests.cycles.storms.world import World
 
@@ -56,10 +57,9 @@ def once_at(
 def take_over(world: World) -> None:
     """Let the time of all that is held pass, and another process do the work."""
     world.clock.advance(seconds=CLAIM_TTL.total_seconds() + 1)
-    worker = Worker(world.cycle)
-    worker.start()
-    outcome = worker.finish()
-    assert outcome.status == RunStatus.SUCCEEDED  # type: ignore[attr-defined]
+    outcome = run_apart(world.cycle)
+    assert isinstance(outcome, RunOutcome)
+    assert outcome.status == RunStatus.SUCCEEDED
 
 
 def assert_first_run_was_abandoned_and_everything_is_booked_once(world: World) -> None:
@@ -102,23 +102,25 @@ def test_a_run_that_is_taken_over_between_two_profiles_keeps_what_it_committed(
 
 
 def test_a_run_that_is_writing_when_its_time_is_up_is_not_taken_over(world: World) -> None:
-    others = []
+    others: list[RunOutcome] = []
 
     def another() -> None:
         others.append(world.cycle())
 
-    with in_between(another) as start:
+    with visitors([another]) as let_in:
+
+        def write_for_long() -> None:
+            # Past the time that it claimed at first, within the one its write gave it.
+            world.clock.advance(seconds=CLAIM_TTL.total_seconds() - 55)
+            let_in()
+
+        in_the_write = once_at(CycleStep.BEFORE_COMMIT, write_for_long)
 
         def reach(step: CycleStep) -> None:
             if step == CycleStep.LOOKUPS:
                 world.clock.advance(seconds=60)
-            elif step == CycleStep.BEFORE_COMMIT and not others and not started:
-                started.append(step)
-                # Past the time that it claimed at first, within the one its write gave it.
-                world.clock.advance(seconds=CLAIM_TTL.total_seconds() - 55)
-                start()
+            in_the_write(step)
 
-        started: list[CycleStep] = []
         outcome = world.cycle(reach)
 
     assert outcome.status == RunStatus.SUCCEEDED
@@ -141,9 +143,7 @@ def test_a_lease_that_went_to_another_cannot_commit(world: World) -> None:
                 profile_id=alpha.pk, holder="other", ttl=timedelta(hours=1), clock=world.clock
             )
 
-        worker = Worker(take)
-        worker.start()
-        lease = worker.finish()
+        lease = run_apart(take)
         assert isinstance(lease, Lease)
         taken.append(lease)
 

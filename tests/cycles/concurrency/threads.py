@@ -1,4 +1,7 @@
-"""Several workers at once, each a thread with connections of its own, and who gets in between."""
+"""Several workers at once, each a thread with connections of its own, and who gets in between.
+
+Nothing here goes by time: a worker is waited for until it ends, or waits for a lock of another.
+"""
 
 import threading
 import time
@@ -11,107 +14,148 @@ from django.db import connection, connections
 Work = Callable[[], object]
 # Long enough for any worker on a busy machine; reached only where one waits for ever.
 PATIENCE_SECONDS = 60.0
-# On SQLite a writer that waits for another cannot be told from one that works: it is given this.
-_A_MOMENT = 0.05
+_BETWEEN_TWO_LOOKS_SECONDS = 0.005
 
 
 class Worker(threading.Thread):
     """A thread that keeps what it returned, or raised, and closes its connections."""
 
-    def __init__(self, work: Work, *, before: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, work: Work) -> None:
         super().__init__(daemon=True)
         self.result: object = None
         self.error: BaseException | None = None
-        self.backend: int | None = None
+        self.ended = threading.Event()
         self._work = work
-        self._before = before
+        self._backend: int | None = None
+        self._statements = 0
+        self._is_at_the_gate = threading.Event()
 
     def run(self) -> None:
         try:
+            connection.ensure_connection()
             if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_backend_pid()")
-                    self.backend = cursor.fetchone()[0]
-            self._before()
-            self.result = self._work()
+                self._backend = connection.connection.info.backend_pid
+            with connection.execute_wrapper(self._watch):
+                self.result = self._work()
         except BaseException as error:
             self.error = error
         finally:
             connections.close_all()
+            self.ended.set()
+            self._is_at_the_gate.set()
 
-    def finish(self) -> object:
-        """Wait for the end; raise what was raised."""
-        self.join(PATIENCE_SECONDS)
-        assert not self.is_alive(), "a worker waits for ever"
-        if self.error is not None:
-            raise self.error
-        return self.result
+    def _watch(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+    ) -> Any:
+        self._statements += 1
+        if not str(sql).startswith("BEGIN"):
+            return execute(sql, params, many, context)
+        self._is_at_the_gate.set()
+        result = execute(sql, params, many, context)
+        self._is_at_the_gate.clear()
+        return result
 
-    def is_blocked(self) -> bool:
-        """Return whether the worker waits for a lock that another one holds."""
+    def come_far(self, *, host_is_writing: bool) -> None:
+        """Wait until the worker has ended, or waits for a lock: of the host, or of who waits too.
+
+        On SQLite a host that is in a transaction lets nobody else begin one, and one that is not
+        keeps nobody up.
+        """
+        if connection.vendor != "postgresql":
+            arrived = self._is_at_the_gate if host_is_writing else self.ended
+            assert arrived.wait(PATIENCE_SECONDS), "a worker neither ends nor begins to write"
+            return
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        seen = -1
+        while not self.ended.wait(_BETWEEN_TWO_LOOKS_SECONDS):
+            # One that sends statements is not stuck, and asking the database costs it time.
+            if seen == self._statements and self._is_blocked():
+                return
+            seen = self._statements
+            assert time.monotonic() < deadline, "a worker neither ends nor waits for a lock"
+
+    def _is_blocked(self) -> bool:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [self.backend])
+            cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [self._backend])
             return bool(cursor.fetchone()[0])
 
 
 def at_once(works: Sequence[Work]) -> list[object]:
-    """Run works at the same time; raise the first error, once all have ended."""
-    barrier = threading.Barrier(len(works))
-    workers = [Worker(work, before=barrier.wait) for work in works]  # type: ignore[arg-type]
+    """Run works at the same time; return what they returned, or raise the first error."""
+    barrier = threading.Barrier(len(works), timeout=PATIENCE_SECONDS)
+
+    def together(work: Work) -> Work:
+        def wait_and_work() -> object:
+            barrier.wait()
+            return work()
+
+        return wait_and_work
+
+    workers = [Worker(together(work)) for work in works]
     for worker in workers:
         worker.start()
-    return [worker.finish() for worker in workers]
+    return _finish(workers)
 
 
-class Pause:
-    """Stops its thread before its n-th statement until it is told to go on."""
-
-    def __init__(self, number: int) -> None:
-        self.statements = 0
-        self.sql = ""
-        self.is_reached = threading.Event()
-        self.go_on = threading.Event()
-        self._number = number
-
-    def __call__(
-        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
-    ) -> Any:
-        self.statements += 1
-        if self.statements == self._number:
-            self.sql = str(sql)
-            self.is_reached.set()
-            self.go_on.wait(PATIENCE_SECONDS)
-        return execute(sql, params, many, context)
+def run_apart(work: Work) -> object:
+    """Run a work to its end in another thread, as another process would."""
+    return at_once([work])[0]
 
 
-def interleave(first: Work, second: Work, *, before_statement: int) -> Pause:
-    """Run `first` up to a statement, then `second` as far as it comes, then both to their ends.
+def interleave(host: Work, guests: Sequence[Work], *, before_statement: int) -> None:
+    """Run the host up to a statement, then each guest as far as it comes, then all to their ends.
 
-    Raises what either raises.
+    Raises the first error, the host's before the guests'.
     """
-    pause = Pause(before_statement)
+    pause = _Pause(before_statement)
 
     def paused() -> object:
-        with connection.execute_wrapper(pause):
-            return first()
+        try:
+            with connection.execute_wrapper(pause):
+                return host()
+        finally:
+            pause.is_reached.set()
 
-    one, other = Worker(paused), Worker(second)
-    one.start()
-    while not pause.is_reached.wait(0.001) and one.is_alive():
-        pass
-    other.start()
-    _let_come_far(other)
-    pause.go_on.set()
-    one.finish()
-    other.finish()
-    return pause
+    workers = [Worker(paused)]
+    workers[0].start()
+    try:
+        assert pause.is_reached.wait(PATIENCE_SECONDS), "the host neither ends nor comes so far"
+        for guest in guests:
+            workers.append(Worker(guest))
+            workers[-1].start()
+            workers[-1].come_far(host_is_writing=pause.in_transaction)
+    finally:
+        pause.go_on.set()
+        _join(workers)
+    _finish(workers)
+    assert pause.statements >= before_statement, "the host sent fewer statements than before"
+
+
+@contextmanager
+def visitors(guests: Sequence[Work]) -> Iterator[Callable[[], None]]:
+    """Give a function that lets guests in, from within this thread's work; all end at the end."""
+    workers: list[Worker] = []
+
+    def let_in() -> None:
+        for guest in guests:
+            workers.append(Worker(guest))
+            workers[-1].start()
+            workers[-1].come_far(host_is_writing=connection.in_atomic_block)
+
+    try:
+        yield let_in
+    finally:
+        _join(workers)
+    _finish(workers)
 
 
 def places_to_come_in(work: Work) -> list[int]:
-    """Return before which statements of a work another one may find something else.
+    """Do a work; return before which of its statements another one may find something else.
 
-    A statement that is sent again counts once. On SQLite a transaction that has begun keeps every
-    writer out to its end, so that each counts once.
+    On PostgreSQL those are the statements of transactions, each of which may wait for a lock; one
+    that is sent again counts once where its transaction began alike. On SQLite a transaction keeps
+    every other writer out from its begin to its end and is one place; there the statements outside
+    count, of each text one: what they read is no engine's business.
     """
     statements: list[tuple[str, bool]] = []
 
@@ -121,40 +165,49 @@ def places_to_come_in(work: Work) -> list[int]:
 
     with connection.execute_wrapper(watch):
         work()
+    is_postgresql = connection.vendor == "postgresql"
     places: dict[object, int] = {}
-    begun = 0
+    sent: tuple[str, ...] = ()
     for number, (sql, in_transaction) in enumerate(statements, start=1):
-        if connection.vendor == "sqlite" and in_transaction:
-            begun = begun or number
-            places.setdefault(begun, number)
-        else:
-            begun = 0
-            places.setdefault(sql, number)
+        sent = (*sent, sql) if in_transaction else ()
+        if in_transaction and (is_postgresql or len(sent) == 1):
+            places.setdefault(sent, number)
+        elif not in_transaction and not is_postgresql:
+            places.setdefault(number if sql.startswith("BEGIN") else sql, number)
     return sorted(places.values())
 
 
-def _let_come_far(worker: Worker) -> None:
-    """Wait until a worker is done or waits for another."""
-    if connection.vendor != "postgresql":
-        worker.join(_A_MOMENT)
-        return
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while worker.is_alive() and time.monotonic() < deadline:
-        if worker.backend is not None and worker.is_blocked():
-            return
-        worker.join(0.002)
+class _Pause:
+    """Stops its thread before its n-th statement until it is told to go on."""
+
+    def __init__(self, number: int) -> None:
+        self.statements = 0
+        self.in_transaction = False
+        self.is_reached = threading.Event()
+        self.go_on = threading.Event()
+        self._number = number
+
+    def __call__(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+    ) -> Any:
+        self.statements += 1
+        if self.statements == self._number:
+            self.in_transaction = context["connection"].in_atomic_block
+            self.is_reached.set()
+            assert self.go_on.wait(PATIENCE_SECONDS), "nobody told the host to go on"
+        return execute(sql, params, many, context)
 
 
-@contextmanager
-def in_between(work: Work) -> Iterator[Callable[[], None]]:
-    """Give a function that starts a work in another thread; it is finished at the end."""
-    workers: list[Worker] = []
-
-    def start() -> None:
-        workers.append(Worker(work))
-        workers[0].start()
-        _let_come_far(workers[0])
-
-    yield start
+def _join(workers: Sequence[Worker]) -> None:
+    """Wait for the end of all, so that none still writes when the next test begins."""
     for worker in workers:
-        worker.finish()
+        worker.join(PATIENCE_SECONDS)
+    assert not any(worker.is_alive() for worker in workers), "a worker waits for ever"
+
+
+def _finish(workers: Sequence[Worker]) -> list[object]:
+    _join(workers)
+    for worker in workers:
+        if worker.error is not None:
+            raise worker.error
+    return [worker.result for worker in workers]

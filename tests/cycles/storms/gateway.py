@@ -1,12 +1,12 @@
-"""A gateway in this process over a paper account's state, and the ways in which it can fail.
+"""A gateway in this process over a paper account's state, that fails as its weather says.
 
 It answers what the real one answers for the same account over HTTP, in microseconds: a triggered
-algo order stays open and names its children, an unfilled cancel is forgotten after two hours, an
-order that is replaced is found by its client id as its newest leg.
+algo order stays open and names its children, an order that ended is forgotten after two hours (its
+fills are not), one that was replaced is found by its client id as its newest leg.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from reconciliation.domain.types import (
@@ -28,20 +28,17 @@ from reconciliation.enums import (
     Side,
 )
 from reconciliation.exchange.gateway import (
-    AccountHalted,
-    ExchangeError,
-    RetryableExchangeError,
     UnknownSymbol,
 )
 from reconciliation.exchange.paper.book import (
-    PaperAccount,
     PaperFill,
     PaperInstrument,
     PaperOrder,
     PaperPosition,
 )
+from tests.cycles.storms.tickets import Truth
+from tests.cycles.storms.weather import FAIR
 
-UNFILLED_CANCELS_ARE_KEPT = timedelta(hours=2)
 _STATUSES = {
     "live": OrderStatus.OPEN,
     "partially_filled": OrderStatus.PARTIALLY_FILLED,
@@ -49,59 +46,24 @@ _STATUSES = {
     "canceled": OrderStatus.CANCELED,
 }
 
-Fails = Callable[[int, str], ExchangeError | None]
-"""Given a question's number in its cycle, from 0 on, and its endpoint: how it fails, if it does."""
-
-
-def fair(number: int, endpoint: str) -> None:
-    """Answer every question."""
-
-
-def failing(*endpoints: str) -> Fails:
-    """Fail every question to these endpoints."""
-
-    def fails(number: int, endpoint: str) -> ExchangeError | None:
-        return RetryableExchangeError(f"{endpoint}: HTTP 500") if endpoint in endpoints else None
-
-    return fails
-
-
-def failing_at(*numbers: int) -> Fails:
-    """Fail these questions of the cycle, whatever they ask."""
-
-    def fails(number: int, endpoint: str) -> ExchangeError | None:
-        return RetryableExchangeError(f"{endpoint}: HTTP 500") if number in numbers else None
-
-    return fails
-
-
-def halted_from(first: int) -> Fails:
-    """Answer nothing from this question of the cycle on, as after an HTTP 429."""
-
-    def fails(number: int, endpoint: str) -> ExchangeError | None:
-        return AccountHalted(f"{endpoint}: HTTP 429") if number >= first else None
-
-    return fails
-
 
 class PaperGateway:
-    """Implements `exchange.gateway.Gateway`. `lies` names endpoints that answer an empty list."""
+    """Implements `exchange.gateway.Gateway`. `looked_up` are the ids it answered for in a cycle."""
 
     def __init__(
         self,
-        account: PaperAccount,
+        truth: Truth,
         clock: Callable[[], datetime],
         *,
         page_limit: int = 3,
-        on_question: Callable[[str], None] = lambda endpoint: None,
     ) -> None:
-        self.account = account
-        self.fails: Fails = fair
-        self.lies: frozenset[str] = frozenset()
+        self.truth = truth
+        self.account = truth.paper
+        self.weather = FAIR
         self.asked: list[str] = []
+        self.looked_up: set[str | None] = set()
         self._clock = clock
         self.page_limit = page_limit
-        self._on_question = on_question
 
     @property
     def order_classes(self) -> tuple[OrderClass, ...]:
@@ -113,7 +75,7 @@ class PaperGateway:
         return tuple(sorted(kinds))
 
     def begin_cycle(self, *, budget_seconds: float) -> None:
-        self.asked = []
+        self.asked, self.looked_up = [], set()
 
     def load_instruments(self) -> Mapping[str, Instrument]:
         self._ask("instruments")
@@ -122,7 +84,7 @@ class PaperGateway:
     def fetch_open_orders(self, order_class: OrderClass) -> OpenOrders:
         self._ask("open_orders")
         as_of = self._clock()
-        shown = [] if "open_orders" in self.lies else self._open_orders(order_class)
+        shown = [] if "open_orders" in self.weather.empty else self._open_orders(order_class)
         return OpenOrders(order_class=order_class, orders=tuple(shown), as_of=as_of)
 
     def fetch_fill_pages(
@@ -130,7 +92,7 @@ class PaperGateway:
     ) -> Iterator[FillPage]:
         shown = [
             each
-            for each in ([] if "fills" in self.lies else self._visible_fills())
+            for each in self._visible_fills()
             if start <= each.executed_at <= end
             and _type(self.account.instrument(each.symbol)) == instrument_type
         ]
@@ -163,6 +125,7 @@ class PaperGateway:
         self._ask("order")
         if symbol not in self.account.instruments():
             raise UnknownSymbol(f"the exchange lists no {symbol}")
+        self.looked_up |= {exchange_order_id, client_order_id}
         for name, wanted in (
             ("exchange_order_id", exchange_order_id),
             ("client_order_id", client_order_id),
@@ -174,7 +137,7 @@ class PaperGateway:
                     getattr(found, name) == wanted
                     and found.symbol == symbol
                     and found.is_algo == (order_class != OrderClass.REGULAR)
-                    and self._is_kept(found)
+                    and self.truth.is_kept(found)
                 ):
                     return self._order(found)
         return None
@@ -189,7 +152,7 @@ class PaperGateway:
 
     def fetch_positions(self, symbol: str | None = None) -> tuple[ExchangePosition, ...]:
         self._ask("positions")
-        if "positions" in self.lies:
+        if "positions" in self.weather.empty:
             return ()
         return tuple(
             _position(each)
@@ -203,6 +166,11 @@ class PaperGateway:
     def fetch_balances(self) -> Mapping[str, Decimal]:
         return self.account.balances()
 
+    def fetch_margin_in_use(self) -> Mapping[str, Decimal]:
+        self._ask("margin")
+        held = self.account.positions()
+        return {"USDT": sum((abs(each.quantity) for each in held), Decimal(0))}
+
     def fetch_mark(self, symbol: str) -> Decimal:
         return self.account.instrument(symbol).mark
 
@@ -212,8 +180,7 @@ class PaperGateway:
     def _ask(self, endpoint: str) -> None:
         number = len(self.asked)
         self.asked.append(endpoint)
-        self._on_question(endpoint)
-        error = self.fails(number, endpoint)
+        error = self.weather.error(number, endpoint)
         if error is not None:
             raise error
 
@@ -227,11 +194,6 @@ class PaperGateway:
         return [
             each for each in self.account.fills() if each.kind != "funding" and each.is_visible(now)
         ]
-
-    def _is_kept(self, order: PaperOrder) -> bool:
-        if order.state != "canceled" or order.filled != 0 or order.updated_at is None:
-            return True
-        return self._clock() - order.updated_at <= UNFILLED_CANCELS_ARE_KEPT
 
     def _order(self, order: PaperOrder) -> ExchangeOrder:
         children = tuple(

@@ -47,7 +47,7 @@ from reconciliation.models import ExchangeAccount
 from tests.builders import make_account, make_profile
 from tests.cycles.storms.clock import WorldClock
 from tests.cycles.storms.gateway import PaperGateway
-from tests.cycles.storms.truth import Ticket, Truth
+from tests.cycles.storms.tickets import Ticket, Truth
 
 BTC, ETH, SPOT = "BTC/USDT:USDT", "ETH/USDT:USDT", "BTC/USDT"
 BOT = Actor(type=ActorType.BOT, id="bot", name="trading system")
@@ -106,16 +106,20 @@ class World:
         self.clock = clock or WorldClock()
         self.conf = make_conf(**(environ or {}))
         self.paper = PaperAccount(name, mode.value, _instruments(symbols), clock=self.clock.now)
-        self.gateway = PaperGateway(self.paper, self.clock.now)
-        self.gateways: Gateways = OneGateway(self.gateway)
         self.account = make_account(name, position_mode=mode, options=options or {})
+        self.truth = Truth(self.account, self.paper, self.clock.now)
+        self.start_gateway()
         self.sub_tags: dict[str, str] = {}
         for short in ("alpha", "beta"):
             profile = make_profile(f"{name}-{short}", account=self.account, sub_tag=f"{short}01")
             self.sub_tags[profile.name] = profile.sub_tag
         self.alpha, self.beta = self.sub_tags
-        self.truth = Truth(self.account, self.paper)
         self._sequences: dict[tuple[str, Purpose], int] = {}
+
+    def start_gateway(self) -> None:
+        """Give the account a new gateway, as a process that starts does."""
+        self.gateway = PaperGateway(self.truth, self.clock.now)
+        self.gateways: Gateways = OneGateway(self.gateway)
 
     def ports(self, reach: Callable[[CycleStep], None] = go_on) -> Ports:
         """Return what a cycle needs."""
@@ -225,10 +229,12 @@ class World:
         with_order: bool = True,
         acknowledged: bool = True,
         as_placed: bool = False,
+        parts: int = 1,
     ) -> Delivery:
         """Return what the bot of a ticket would deliver now: its trade, its order, these fills.
 
-        `acknowledged=False` leaves out the exchange's id, `as_placed` all that happened since.
+        `acknowledged=False` leaves out the exchange's id, `as_placed` all that happened since; of
+        several `parts` of each fill its row tells one.
         """
         legs = self.truth.legs(ticket)
         newest = legs[-1] if legs else None
@@ -286,7 +292,7 @@ class World:
                     row_id=f"row-{fill.fill_id}",
                     trade_id=ticket.trade_id,
                     kind=HistoryKind(ticket.purpose),
-                    quantity=self.truth.net(fill),
+                    quantity=self.truth.net(fill) / parts,
                     executed_at=fill.executed_at,
                     price=fill.price,
                     fee=fill.fee,

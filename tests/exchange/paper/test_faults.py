@@ -94,6 +94,16 @@ def test_a_body_that_says_nothing_reads_as_an_order_without_an_id(
     assert client.fetch_order("1001", SWAP)["id"] == "1001"
 
 
+@pytest.mark.parametrize("kind", ["truncated_200", "empty_list"])
+def test_a_refusal_of_the_endpoint_is_spoilt_like_an_answer_with_rows(
+    client: Any, exchange: PaperExchange, kind: str
+) -> None:
+    exchange.faults.add("main", "order", kind)
+    assert client.fetch_order("1009", SWAP)["id"] is None
+    with pytest.raises(ccxt.OrderNotFound, match="51603"):
+        client.fetch_order("1009", SWAP)
+
+
 @pytest.mark.parametrize("endpoint", CALLS)
 def test_a_timeout_outlasts_the_client_and_the_next_answer_is_good(
     impatient: tuple[PaperExchange, Any], endpoint: str

@@ -44,6 +44,14 @@ def test_a_fee_that_is_not_known_is_not_shown_as_zero(client: Any, account: Pape
     assert free["fee"]["cost"] == "0"
 
 
+def test_fills_are_numbered_per_symbol_and_side(client: Any, account: PaperAccount) -> None:
+    account.put_fills([fill("9001"), fill("9001", side="sell"), fill("9001", symbol=SPOT)])
+    account.put_fills([fill("9001", price=Decimal(61000))])
+    found = {each["side"]: each["price"] for each in client.fetch_my_trades(SWAP)}
+    assert found == {"buy": "61000", "sell": "60000"}
+    assert len(client.fetch_my_trades(SPOT)) == 1
+
+
 def test_a_rebate_is_positive_on_the_wire(client: Any, account: PaperAccount) -> None:
     account.put_fills([fill("9001", fee=Decimal("-0.3"))])
     assert client.fetch_my_trades(SWAP)[0]["info"]["fee"] == "0.3"
