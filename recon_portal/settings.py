@@ -80,11 +80,15 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = conn_max_age
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # A server that is silent is gone, for us, after seconds: health has to say so.
+    connecting = DATABASES["default"].setdefault("OPTIONS", {})
+    connecting.setdefault("connect_timeout", 5)
+    connecting.setdefault("tcp_user_timeout", 10_000)
     # Both are for a transaction pooler in between (pgbouncer, Supabase's port 6543).
     if transaction_pooler:
         DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
         DATABASES["default"]["CONN_MAX_AGE"] = 0
-        DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = None
+        connecting["prepare_threshold"] = None
 
 # The jobs. Delivery is at least once, so each job claims its run; `retry` is far longer than a run
 # may take, and one task is taken at a time, so that none is started twice. A task is never tried
@@ -102,6 +106,8 @@ Q_CLUSTER = {
     "catch_up": False,
     "save_limit": 250,
     "poll": 1,
+    # The name by which the console calls the queue's own pages.
+    "label": "Jobs",
     # The database by default, so that a task queued in a transaction rolls back with it.
     **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
 }
@@ -168,6 +174,8 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.log_level("LOG_LEVEL")},
+    # It tells each task three times, and a beat comes every ten seconds; what fails is an error.
+    "loggers": {"django-q": {"level": "WARNING"}},
 }
 
 env.refuse_faults()

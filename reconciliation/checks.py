@@ -11,6 +11,8 @@ from reconciliation import conf
 MISSING_SECRET_KEY = "recon.E001"  # noqa: S105  (an id, not a secret)
 MISSING_ALLOWED_HOSTS = "recon.E002"
 INVALID_SETTING = "recon.E003"
+WEAK_INTERNAL_API_TOKEN = "recon.E004"  # noqa: S105  (an id, not a secret)
+MIN_TOKEN_LENGTH = 16
 
 
 @register(Tags.security)
@@ -54,4 +56,23 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(f"{problem.name}: {problem.fault}.", hint=problem.hint, id=INVALID_SETTING)
         for problem in problems
+    ]
+
+
+@register(Tags.security)
+def check_internal_api_token(**kwargs: Any) -> list[CheckMessage]:
+    """Refuse a token of monitoring that could be guessed, or that no client can show."""
+    token: str = settings.INTERNAL_API_TOKEN
+    faults = []
+    if token and len(token) < MIN_TOKEN_LENGTH:
+        faults.append(f"is shorter than {MIN_TOKEN_LENGTH} characters")
+    if not token.isascii() or any(sign.isspace() or not sign.isprintable() for sign in token):
+        faults.append("holds signs that no header carries: blanks, or letters beyond ASCII")
+    return [
+        Error(
+            f"INTERNAL_API_TOKEN {fault}.",
+            hint="Make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`.",
+            id=WEAK_INTERNAL_API_TOKEN,
+        )
+        for fault in faults
     ]

@@ -184,6 +184,17 @@ class MismatchKind(TextChoices):
     ORPHAN_POSITION = "ORPHAN_POSITION"
 
 
+# What a comparison of positions finds, in which trades are concerned.
+PARITY_MISMATCH_KINDS = frozenset(
+    {
+        MismatchKind.GHOST_POSITION,
+        MismatchKind.POSITION_MISMATCH,
+        MismatchKind.AMBIGUOUS_OWNERS,
+        MismatchKind.ORPHAN_POSITION,
+    }
+)
+
+
 class MismatchStatus(TextChoices):
     OPEN = "OPEN"
     RESOLVED = "RESOLVED"

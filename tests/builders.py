@@ -40,6 +40,10 @@ from reconciliation.enums import (
     TradeStatus,
 )
 from reconciliation.models import (
+    ApiKey,
+    ApiKeyProfile,
+    ApiKeyUse,
+    ClusterBeat,
     ExchangeAccount,
     ExternalOrder,
     Fill,
@@ -334,9 +338,43 @@ def make_sighting(mismatch: Mismatch | None = None, **values: Any) -> MismatchSi
     )
 
 
+def make_beat(cluster: str = "", **values: Any) -> ClusterBeat:
+    """Make the row of a worker cluster that took a task a moment ago."""
+    cluster = cluster or f"cluster{next(_numbers)}"
+    times = {"started_at": NOW, "task_at": NOW, "result_at": NOW}
+    return _create(ClusterBeat, values, cluster=cluster, host="recon-1", **times)
+
+
 def make_look_up(order: Order | None = None, **values: Any) -> OrderLookUp:
     """Make the note of when an order was last asked for."""
     return _create(OrderLookUp, values, order=order or make_order(), asked_at=NOW)
+
+
+def make_api_key(name: str = "", **values: Any) -> ApiKey:
+    """Make a key for alpha that was never used; nobody knows its secret."""
+    account = values.pop("account", None) or make_profile().account
+    number = next(_numbers)
+    key: ApiKey = _create(
+        ApiKey,
+        values,
+        name=name or f"bot{number}",
+        account=account,
+        public_id=f"{number:012x}",
+        digest=f"{number:064x}",
+        created_at=NOW,
+        created_by="eve (shell)",
+        expires_at=NOW + timedelta(days=365),
+    )
+    _create(ApiKeyUse, {}, api_key=key)
+    return key
+
+
+def make_api_key_scope(key: ApiKey | None = None, **values: Any) -> ApiKeyProfile:
+    """Let a key be for a profile, alpha unless given."""
+    key = key or make_api_key()
+    return _create(
+        ApiKeyProfile, values, api_key=key, profile=values.get("profile", make_profile())
+    )
 
 
 def _named(model: Any, name: str, values: dict[str, Any], **defaults: Any) -> Any:

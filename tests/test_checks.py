@@ -17,6 +17,8 @@ from reconciliation.checks import (
     INVALID_SETTING,
     MISSING_ALLOWED_HOSTS,
     MISSING_SECRET_KEY,
+    WEAK_INTERNAL_API_TOKEN,
+    check_internal_api_token,
     check_secrets,
     check_settings,
 )
@@ -35,11 +37,12 @@ def found(**values: Any) -> list[CheckMessage]:
 
 
 def test_the_ids_are_what_documents_and_alerts_name():
-    assert (MISSING_SECRET_KEY, MISSING_ALLOWED_HOSTS, INVALID_SETTING) == (
-        "recon.E001",
-        "recon.E002",
-        "recon.E003",
-    )
+    assert (
+        MISSING_SECRET_KEY,
+        MISSING_ALLOWED_HOSTS,
+        INVALID_SETTING,
+        WEAK_INTERNAL_API_TOKEN,
+    ) == ("recon.E001", "recon.E002", "recon.E003", "recon.E004")
 
 
 def test_with_both_set_there_is_nothing_to_say():
@@ -85,11 +88,37 @@ def test_settings_that_can_be_used_are_no_errors():
         assert check_settings() == []
 
 
+@pytest.mark.parametrize("token", ["", "sixteen-letters-", "x" * 64])
+def test_a_token_of_monitoring_is_long_or_there_is_none(token: str):
+    with override_settings(INTERNAL_API_TOKEN=token):
+        assert check_internal_api_token() == []
+
+
+@pytest.mark.parametrize(
+    ("token", "fault"),
+    [
+        ("fifteen-letters", "shorter than 16"),
+        ("sixteen letters-", "no header carries"),
+        ("sechzehn-zeichen-ü", "no header carries"),
+        ("sixteen-\x00letters", "no header carries"),
+    ],
+)
+def test_a_token_that_is_guessed_or_cannot_be_shown_is_an_error_with_a_way_out(token, fault):
+    with override_settings(INTERNAL_API_TOKEN=token):
+        (error,) = check_internal_api_token()
+    assert error.id == WEAK_INTERNAL_API_TOKEN
+    assert fault in error.msg
+    assert token not in error.msg
+    assert "secrets.token_urlsafe" in error.hint
+
+
 def test_the_checks_are_among_those_that_django_runs():
     with override_settings(RECON_ENVIRON={"RECON_LOCK_TTL_MS": "soon"}):
         assert INVALID_SETTING in [message.id for message in checks.run_checks()]
     with override_settings(**{**GOOD, "ALLOWED_HOSTS": []}):
         assert MISSING_ALLOWED_HOSTS in [message.id for message in checks.run_checks()]
+    with override_settings(INTERNAL_API_TOKEN="short"):
+        assert WEAK_INTERNAL_API_TOKEN in [message.id for message in checks.run_checks()]
 
 
 def test_a_command_does_not_run_with_a_setting_that_cannot_be_used():

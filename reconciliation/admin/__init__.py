@@ -2,8 +2,10 @@
 
 from reconciliation.admin import (
     accounts,
+    api_keys,
     audit,
     fills,
+    jobs,
     leases,
     mismatches,
     orders,
@@ -15,8 +17,10 @@ from reconciliation.admin import (
 
 __all__ = [
     "accounts",
+    "api_keys",
     "audit",
     "fills",
+    "jobs",
     "leases",
     "mismatches",
     "orders",

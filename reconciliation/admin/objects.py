@@ -11,6 +11,7 @@ from django.db.models import Model
 from reconciliation import models
 
 _WORDS: Mapping[type[Model], str] = {
+    models.ApiKey: "api_key",
     models.ExchangeAccount: "account",
     models.ExternalOrder: "external_order",
     models.Fill: "fill",

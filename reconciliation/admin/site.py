@@ -24,8 +24,12 @@ ORDER = (
     models.OrderLookUp,
     models.MismatchSighting,
     models.ProfileLease,
+    models.ClusterBeat,
     models.ExchangeAccount,
     models.Profile,
+    models.ApiKey,
+    models.ApiKeyProfile,
+    models.ApiKeyUse,
     models.AuditEvent,
     models.AuditHead,
 )

@@ -232,12 +232,12 @@ def read_positions(world: World) -> list[Tree]:
 
 def read_health(world: World) -> Tree:
     """Return what `/internal/health` says."""
-    return load_health(conf=world.drill.conf, now=world.clock.now())
+    return load_health(conf=world.drill.conf, clock=world.clock)
 
 
 def read_metrics(world: World) -> Tree:
     """Return the samples of `/metrics` by name, their labels in alphabetical order."""
-    samples = load_metrics(conf=world.drill.conf, now=world.clock.now())
+    samples = load_metrics(conf=world.drill.conf, clock=world.clock)
     return {canonical_sample(name) or name: value for name, value in samples.items()}
 
 

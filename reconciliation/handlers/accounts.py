@@ -56,7 +56,7 @@ def create_account(
 
     Raises `InvalidValue` for a field that cannot be right, `AlreadyExists` when its name is taken.
     """
-    _check("name", name, _NAME)
+    check_name(name)
     _check("exchange_id", exchange_id, _EXCHANGE_ID)
     _check("credential_prefix", credential_prefix, _CREDENTIAL_PREFIX)
     if position_mode not in PositionMode.values:
@@ -106,7 +106,7 @@ def create_profile(
     Raises `InvalidValue` for a field that cannot be right, `AlreadyExists` for a name or sub tag
     in use, ExchangeAccount.DoesNotExist for an unknown account.
     """
-    _check("name", name, _NAME)
+    check_name(name)
     _check("sub_tag", sub_tag, _SUB_TAG)
     if allocated_capital_usd < 0:
         raise InvalidValue("allocated_capital_usd", f"{plain(allocated_capital_usd)} is negative")
@@ -155,7 +155,7 @@ def set_account_enabled(
     Nothing of a disabled account is deleted or decided; only its cycles stop.
     """
     with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
-        account = ExchangeAccount.objects.select_for_update().get(pk=account_id)
+        account = _lock(account_id)
         if account.enabled == enabled:
             return False
         account.enabled = enabled
@@ -192,7 +192,7 @@ def set_baseline(
     if not comment.strip():
         raise InvalidBaseline("comment", "it is empty; say why, for the audit trail")
     with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
-        account = ExchangeAccount.objects.select_for_update().get(pk=account_id)
+        account = _lock(account_id)
         if at > unit.now:
             raise InvalidBaseline("at", f"{moment_text(at)} is in the future")
         if account.baseline_at is not None and at < account.baseline_at:
@@ -219,6 +219,20 @@ def set_baseline(
 def moment_text(moment: datetime) -> str:
     """Return a moment as a person reads it, in UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def check_name(name: str) -> None:
+    """Raise `InvalidValue` for what cannot be the name of a thing."""
+    _check("name", name, _NAME)
+
+
+def _lock(account_id: int) -> ExchangeAccount:
+    """Lock an account but for its key.
+
+    Whoever writes rows of the account checks its key when he commits, and holds the end of the
+    audit chain by then, which a decision takes last: each would wait for the other.
+    """
+    return ExchangeAccount.objects.select_for_update(no_key=True).get(pk=account_id)
 
 
 def _check(field: str, value: str, wanted: tuple[str, str]) -> None:

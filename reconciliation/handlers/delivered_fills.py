@@ -20,7 +20,7 @@ from reconciliation.domain.keys import DELIVERED_PREFIX
 from reconciliation.domain.plans.booking import net_quantity
 from reconciliation.enums import Purpose, Side
 from reconciliation.handlers.delivered_orders import OrderDesk
-from reconciliation.handlers.delivered_rows import Desk, Refused
+from reconciliation.handlers.delivered_rows import Desk, OutOfScope, Refused
 from reconciliation.models import Fill, FillAllocation, Order, OrderLeg, Trade, TradeHistory
 from reconciliation.selectors.lists import id_list, text_list
 from reconciliation.selectors.states import kept_fill, trade_state
@@ -37,6 +37,7 @@ class Claim:
 
     trade: int
     trade_id: str
+    profile: int
     quantity: Decimal
     is_nameless: bool = False
 
@@ -80,8 +81,13 @@ class FillDesk:
         self._refuse_foreign(kept, trade)
         own = _own_key(trade)
         claims = [claim for claim in self._claims[key] if claim.quantity > 0]
+        is_own = any(claim.trade == own for claim in claims)
+        for claim in claims if not is_own else ():
+            self.desk.refuse_foreign(
+                claim.profile, f"exchange_fill_id: fill {row.exchange_fill_id!r}"
+            )
         others = sorted({claim.trade_id for claim in claims if claim.trade != own})
-        if self._left[key] <= 0 and others and all(claim.trade != own for claim in claims):
+        if self._left[key] <= 0 and others and not is_own:
             raise Refused(
                 f"exchange_fill_id: fill {row.exchange_fill_id!r} is booked to trade"
                 f" {', '.join(others)} already; name the fill of this trade"
@@ -93,11 +99,18 @@ class FillDesk:
         """Note what a row of this delivery counts of the fill it names."""
         key = _key_of(trade, row.kind, row.exchange_fill_id)
         if key in self._kept:
-            self._claim(key, _own_key(trade), trade.trade_id, quantity)
+            self._claim(key, trade, quantity)
 
-    def _claim(self, key: FillKey, trade: int, trade_id: str, quantity: Decimal) -> None:
+    def _claim(self, key: FillKey, trade: Trade, quantity: Decimal) -> None:
         self._left[key] -= quantity
-        self._claims[key].append(Claim(trade=trade, trade_id=trade_id, quantity=quantity))
+        self._claims[key].append(
+            Claim(
+                trade=_own_key(trade),
+                trade_id=trade.trade_id,
+                profile=trade.profile_id,
+                quantity=quantity,
+            )
+        )
 
     def _load_fills(self, names: Iterable[str]) -> None:
         rows = Fill.objects.select_for_update().filter(
@@ -125,6 +138,7 @@ class FillDesk:
                 Claim(
                     trade=each.trade_id,
                     trade_id=each.trade.trade_id,
+                    profile=each.trade.profile_id,
                     quantity=net,
                     is_nameless=each.history.exchange_fill_id is None,
                 )
@@ -139,7 +153,7 @@ class FillDesk:
             key = _key_of(row.trade, row.kind, row.exchange_fill_id)
             uncovered = row.booked_quantity - covered[row.pk]
             if key in self._kept and uncovered > 0:
-                self._claim(key, row.trade_id, row.trade.trade_id, uncovered)
+                self._claim(key, row.trade, uncovered)
 
     def _load_orders(self) -> None:
         """Load whose orders the fills are of; a triggered or replaced order is its leg."""
@@ -177,6 +191,8 @@ class FillDesk:
         name = f"exchange_fill_id: fill {kept.fill.fill_id!r}"
         fix = "name the fill of this trade"
         order = self._owner(kept)
+        if order is not None:
+            self.desk.refuse_foreign(order.profile_id, name)
         if order is not None and order.profile_id != trade.profile_id:
             raise Refused(f"{name} is of order {order}, which is another profile's; {fix}")
         if order is not None and self.orders.is_of_another_trade(order, trade):
@@ -187,9 +203,12 @@ class FillDesk:
         }
         found = attribute(kept.fill, index_owners(profiles, [trade_state(trade)]))
         if isinstance(found, Conflict):
+            if self.desk.foreign:  # the sentence may name one of them
+                raise OutOfScope(f"{name}: the evidence contradicts itself; {fix}")
             raise Refused(f"{name}: {found.sentence}; {fix}")
         if found is None:
             return
+        self.desk.refuse_foreign(found.profile.id, name)
         if found.profile.id != trade.profile_id:
             raise Refused(f"{name} is profile {found.profile.name}'s by its {found.mode}; {fix}")
         if found.trade_code not in (None, trade.code):

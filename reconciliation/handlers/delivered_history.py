@@ -125,15 +125,15 @@ class HistoryDesk:
             return None
         order = self.orders.find(row.order_ref, trade.symbol)
         if self.orders.is_of_another_trade(order, trade):
-            raise Refused(f"order: {row.order_ref!r} is of another trade than {row.trade_id!r}")
+            raise Refused(f"order_ref: {row.order_ref!r} is of another trade than {row.trade_id!r}")
         if order.profile_id != trade.profile_id:
-            raise Refused(f"order: {row.order_ref!r} is another profile's than {row.trade_id!r}")
+            raise Refused(f"order_ref: {row.order_ref!r} is not of {row.trade_id!r}'s profile")
         if order.purpose not in (None, row.kind):
             raise Refused(f"kind: order {row.order_ref!r} is an {order.purpose}")
         side = trade_state(trade).side_of(Purpose(row.kind))
         if (order.symbol, order.side) != (trade.symbol, side):
             raise Refused(
-                f"order: {row.order_ref!r} is a {order.side} of {order.symbol};"
+                f"order_ref: {row.order_ref!r} is a {order.side} of {order.symbol};"
                 f" an {row.kind} of this trade is a {side} of {trade.symbol}"
             )
         return order
@@ -178,6 +178,7 @@ class HistoryDesk:
         rows = self._standing(row)
         by_portal: dict[str, Decimal] = defaultdict(lambda: ZERO)
         repeats: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        told: dict[str, Decimal] = defaultdict(lambda: ZERO)
         loose = ZERO  # what stands for fills that nobody has named
         for each in rows:
             is_of_order = order is None or self._is_of_order(each, order)
@@ -185,6 +186,7 @@ class HistoryDesk:
             if each.source == HistorySource.BOT:
                 if fill_id is not None:
                     repeats[fill_id] += each.quantity - each.booked_quantity
+                    told[fill_id] += each.booked_quantity
                 elif row.exchange_fill_id is None and is_of_order:
                     loose -= each.quantity - each.booked_quantity
             elif fill_id is None:
@@ -194,13 +196,27 @@ class HistoryDesk:
                 by_portal[fill_id] += each.booked_quantity
         if row.exchange_fill_id is None:
             named = (max(booked - repeats[name], ZERO) for name, booked in by_portal.items())
-            return max(net - max(sum(named, ZERO) + loose, ZERO), ZERO)
+            excess = max(net - max(sum(named, ZERO) + loose, ZERO), ZERO)
+            return self._within(order, rows, excess)
         name = row.exchange_fill_id
         share = self.fills.share_of(row, trade)
-        nameless = ZERO if share is None else share.nameless
-        repeated = max(by_portal[name] + nameless - repeats[name], ZERO) + loose
-        excess = max(net - repeated, ZERO)
-        return excess if share is None else min(excess, share.left)
+        if share is None:  # rows that name one fill tell of it again, until it says its quantity
+            repeated = max(by_portal[name] - repeats[name], ZERO) + told[name] + loose
+            return self._within(order, rows, max(net - repeated, ZERO))
+        repeated = max(by_portal[name] + share.nameless - repeats[name], ZERO) + loose
+        return min(max(net - repeated, ZERO), share.left)
+
+    def _within(
+        self, order: Order | None, rows: Iterable[TradeHistory], quantity: Decimal
+    ) -> Decimal:
+        """Return what of a quantity that no fill has proven fits into its order.
+
+        An order is filled to its quantity at most; should it have grown, its fills are booked.
+        """
+        if order is None:
+            return quantity
+        taken = (row.booked_quantity for row in rows if self._is_of_order(row, order))
+        return min(quantity, max(order.quantity - sum(taken, ZERO), ZERO))
 
     def _without_dust(self, row: DeliveredHistory, booked: Decimal, left: Decimal) -> Decimal:
         """Return what an exit counts: what closed as dust is not there to be exited again."""

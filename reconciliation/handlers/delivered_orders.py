@@ -6,6 +6,7 @@ from decimal import Decimal
 from reconciliation.domain.amounts import ZERO, plain
 from reconciliation.domain.audit import EventDraft
 from reconciliation.domain.deliveries import DeliveredOrder, Delivery
+from reconciliation.domain.keys import parse_client_order_id, profile_code
 from reconciliation.domain.transitions import merge_delivered_status
 from reconciliation.enums import (
     ACTIVE_ORDER_STATUSES,
@@ -19,7 +20,7 @@ from reconciliation.enums import (
 from reconciliation.handlers.bulk import insert_rows, update_rows
 from reconciliation.handlers.delivered_rows import Desk, Refused
 from reconciliation.handlers.delivered_trades import TradeDesk
-from reconciliation.models import Order, Profile, Trade
+from reconciliation.models import Order, OrderLeg, Profile, Trade
 from reconciliation.selectors.lists import id_list, text_list
 from reconciliation.selectors.states import trade_state
 
@@ -42,6 +43,7 @@ class OrderDesk:
                 if trade.pk is not None and trade_id in set(orderless)
             ],
         )
+        self._foreign_legs = self._load_foreign_legs(exchange_ids)
         self.by_client_id: dict[str, Order] = {}
         # Some exchanges count their order ids per symbol.
         self.by_exchange_id: dict[tuple[str, str], Order] = {}
@@ -68,17 +70,30 @@ class OrderDesk:
         rows = Order.objects.filter(pk__in=wanted)
         return list(rows.order_by("pk").select_for_update())
 
+    def _load_foreign_legs(self, exchange_ids: list[str]) -> dict[tuple[str, str | None], int]:
+        """Load whose legs the exchange order ids are, where they are a foreign profile's."""
+        if not (self.desk.foreign and exchange_ids):
+            return {}
+        legs = OrderLeg.objects.filter(
+            account=self.desk.account,
+            exchange_order_id__in=text_list(exchange_ids),
+            order__profile_id__in=id_list(self.desk.foreign),
+        ).select_related("order")
+        return {(leg.symbol, leg.exchange_order_id): leg.order.profile_id for leg in legs}
+
     def find(self, ref: str, symbol: str) -> Order:
         """Return an order by client or exchange order id; raises `Refused` for a stranger."""
         order = self.by_client_id.get(ref) or self.by_exchange_id.get((symbol, ref))
         if order is None:
-            raise Refused(f"order: {ref!r} is not known; deliver the order first")
+            raise Refused(f"order_ref: {ref!r} is not known; deliver the order first")
+        self.desk.refuse_foreign(order.profile_id, f"order_ref: {ref!r}")
         return order
 
     def judge(self, row: DeliveredOrder) -> DeliveryOutcome:
         """Take an order row: create it, or merge it through the legal transitions."""
         profile = self.desk.profile(row.profile)
         _check_order(row)
+        self._refuse_foreign_evidence(row)
         trade = None if row.trade_id is None else self.trades.find(row.trade_id)
         if trade is not None:
             _check_trade_of(row, profile, trade)
@@ -102,6 +117,16 @@ class OrderDesk:
         self._taken.append((order, profile))
         return DeliveryOutcome.MERGED
 
+    def _refuse_foreign_evidence(self, row: DeliveredOrder) -> None:
+        """Refuse an order that would pass for a foreign profile's at the exchange."""
+        self.desk.refuse_foreign_tag(row.sub_tag)
+        named = parse_client_order_id(row.client_order_id)
+        for profile in self.desk.foreign.values():
+            if named is not None and profile_code(profile.sub_tag) == named.profile_code:
+                self.desk.refuse_foreign(profile.pk, f"client_order_id: {row.client_order_id!r}")
+        leg = self._foreign_legs.get((row.symbol, row.exchange_order_id))
+        self.desk.refuse_foreign(leg, f"exchange_order_id: {row.exchange_order_id!r}")
+
     def is_of_another_trade(self, order: Order, trade: Trade) -> bool:
         """Return whether an order is known to be of a trade, and that is another one."""
         delivered = self._trades.get(id(order))
@@ -116,6 +141,9 @@ class OrderDesk:
             by_client = self.by_client_id.get(row.client_order_id)
         if row.exchange_order_id is not None:
             by_exchange = self.by_exchange_id.get((row.symbol, row.exchange_order_id))
+        for name, order in (("client_order_id", by_client), ("exchange_order_id", by_exchange)):
+            if order is not None:
+                self.desk.refuse_foreign(order.profile_id, f"{name}: {getattr(row, name)!r}")
         if by_exchange is None or by_exchange is by_client:
             return by_client
         if by_client is None and None in (row.client_order_id, by_exchange.client_order_id):
@@ -264,9 +292,10 @@ def _check_order(row: DeliveredOrder) -> None:
     if row.quantity <= 0:
         raise Refused(f"quantity: {plain(row.quantity)} is not positive")
     if not ZERO <= row.filled_quantity <= row.quantity:
-        raise Refused(f"filled: {plain(row.filled_quantity)} is not between 0 and the quantity")
+        given = plain(row.filled_quantity)
+        raise Refused(f"filled_quantity: {given} is not between 0 and the quantity")
     if row.status == OrderStatus.FILLED and row.filled_quantity == 0:
-        raise Refused("filled: a FILLED order has a filled quantity; deliver it")
+        raise Refused("filled_quantity: a FILLED order has one that is not 0; deliver it")
 
 
 def _check_trade_of(row: DeliveredOrder, profile: Profile, trade: Trade) -> None:

@@ -54,11 +54,13 @@ class TradeDesk:
         trade = self.by_trade_id.get(trade_id)
         if trade is None:
             raise Refused(f"trade_id: {trade_id!r} is not known; deliver the trade first")
+        self.desk.refuse_foreign(trade.profile_id, f"trade_id: {trade_id!r}")
         return trade
 
     def judge(self, row: DeliveredTrade) -> DeliveryOutcome:
         """Take a trade row: create it, or check that it is the one that is known."""
         profile = self.desk.profile(row.profile)
+        self.desk.refuse_foreign_tag(row.sub_tag)
         trade = self.by_trade_id.get(row.trade_id)
         if trade is None:
             trade = Trade(
@@ -80,6 +82,7 @@ class TradeDesk:
             self.new.append(trade)
             self._taken.append((trade, profile))
             return DeliveryOutcome.ACCEPTED
+        self.desk.refuse_foreign(trade.profile_id, f"trade_id: {row.trade_id!r}")
         for name, known, given in (
             ("profile", trade.profile_id, profile.pk),
             ("symbol", trade.symbol, row.symbol),

@@ -43,6 +43,8 @@ OPERATIONAL_TABLES = {
     "reconciliation_fill": "a kept reading of the exchange; what it is booked to is audited",
     "reconciliation_fillcoverage": "how far the exchange has been read; derived from its answers",
     "reconciliation_orderlookup": "whose turn it is to be asked for; no state",
+    "reconciliation_apikeyuse": "when a bot was last heard of, to the minute; no state",
+    "reconciliation_clusterbeat": "that a cluster of workers lives; no state",
     "reconciliation_mismatchsighting": "how often a run saw a mismatch: observation, no state",
 }
 

@@ -64,9 +64,15 @@ class Mismatch(models.Model):
             ),
         ]
         indexes = [
-            # Counters and gauges of /metrics and health, by profile.
+            # The counters of /metrics, by profile.
             models.Index(fields=["profile", "kind", "status"], name="mismatch_counted"),
             models.Index(fields=["status", "id"], name="mismatch_by_status"),
+            # Health and /metrics count what is there now, without a look at what is over.
+            models.Index(
+                fields=["account", "profile", "kind", "status", "trade"],
+                name="mismatch_current",
+                condition=~Q(status=MismatchStatus.RESOLVED),
+            ),
         ]
         ordering = ["-id"]
 

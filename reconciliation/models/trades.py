@@ -182,6 +182,12 @@ class TradeHistory(models.Model):
                 name="history_by_fill_id",
                 condition=Q(exchange_fill_id__isnull=False),
             ),
+            # Health and /metrics count the trades that were closed without a fill.
+            models.Index(
+                fields=["trade"],
+                name="history_synthetic",
+                condition=Q(source=HistorySource.SYNTHETIC),
+            ),
         ]
         ordering = ["id"]
 

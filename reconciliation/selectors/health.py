@@ -3,83 +3,205 @@
 What was never measured is None; counts of the portal's own rows are 0.
 """
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, Q
-
+from reconciliation.clock import Clock
 from reconciliation.conf import Conf
-from reconciliation.enums import (
-    Coverage,
-    HealthStatus,
-    MismatchKind,
-    MismatchStatus,
-    RunKind,
-    RunStatus,
+from reconciliation.enums import HealthStatus, MismatchKind, MismatchStatus, RunKind, RunStatus
+from reconciliation.models import Run
+from reconciliation.selectors.backlog import (
+    MismatchGroup,
+    count_mismatches,
+    load_auto_closed_trades,
+    load_current_mismatches,
+    load_parity_mismatch_trades,
+    load_quarantined_trades,
 )
-from reconciliation.models import ExchangeAccount, Mismatch, ProfileLease, Run
+from reconciliation.selectors.locks import HeldLease
+from reconciliation.selectors.loop import AccountLoop, load_loops
 
+MILLISECOND, SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
 # A job is stalled when it has not finished for more than this many intervals: schedules have a
 # granularity of a minute, so one late run says nothing.
 STALLED_AFTER_INTERVALS = 3
+# Positions are not compared by this version, so there is neither a flag to turn that on nor
+# anything that was measured by it.
+PARITY_HEARTBEAT_ENABLED = False
+PARITY_DRY_RUN = False
+FIELDS = (
+    "status",
+    "problems",
+    "reconciliationLoopHealthy",
+    "reconciliationMismatchCount",
+    "reconciliationMissingFromExchange",
+    "reconciliationMissingInDb",
+    "reconciliationAcceptedMismatchCount",
+    "reconciliationLastRun",
+    "reconciliationParityHeartbeatEnabled",
+    "reconciliationParityDryRun",
+    "reconciliationParityMismatchTrades",
+    "reconciliationParityQuarantinedTrades",
+    "reconciliationParityAutoClosedTrades",
+    "reconciliationParityMaxMismatchNotionalUsd",
+    "reconciliationParityTotalMismatchNotionalUsd",
+    "reconciliationIntegrityWatchdogTriggered",
+    "accounts",
+)
 
 
-def load_health(*, conf: Conf, now: datetime) -> dict[str, object]:
-    """Return the health of the portal as of `now`."""
-    counts = Mismatch.objects.filter(status=MismatchStatus.OPEN).aggregate(
-        mismatches=Count("pk"),
-        missing_from_exchange=Count("pk", filter=Q(kind=MismatchKind.MISSING_FROM_EXCHANGE)),
-        missing_in_db=Count("pk", filter=Q(kind=MismatchKind.MISSING_IN_DB)),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What health and metrics both tell of, read at `at`; trades are counted by profile id."""
+
+    at: datetime
+    loops: Sequence[AccountLoop]
+    mismatches: Sequence[MismatchGroup]
+    parity_mismatch_trades: Mapping[int, int]
+    quarantined_trades: Mapping[int, int]
+    auto_closed_trades: Mapping[int, int]
+
+
+def load_reading(*, clock: Clock) -> Reading:
+    """Read the portal's state as of now; the number of queries is constant."""
+    return Reading(
+        at=clock.now(),
+        loops=load_loops(clock=clock),
+        mismatches=load_current_mismatches(),
+        parity_mismatch_trades=load_parity_mismatch_trades(),
+        quarantined_trades=load_quarantined_trades(),
+        auto_closed_trades=load_auto_closed_trades(),
     )
-    accounts = [
-        _account_health(account, conf=conf, now=now)
-        for account in ExchangeAccount.objects.filter(enabled=True).order_by("name")
-    ]
-    healthy = bool(accounts) and all(account["loopHealthy"] for account in accounts)
-    last_runs = [account["lastRun"] for account in accounts]
-    known = [moment for moment in last_runs if isinstance(moment, str)]
-    status = HealthStatus.OK
-    if not healthy:
-        status = HealthStatus.DOWN
-    elif counts["mismatches"]:
-        status = HealthStatus.DEGRADED
+
+
+def load_health(*, conf: Conf, clock: Clock) -> dict[str, object]:
+    """Return the health of the portal as of now."""
+    reading = load_reading(clock=clock)
+    mismatches = reading.mismatches
     return {
-        "status": str(status),
-        "reconciliationLoopHealthy": healthy,
-        "reconciliationMismatchCount": counts["mismatches"],
-        "reconciliationMissingFromExchange": counts["missing_from_exchange"],
-        "reconciliationMissingInDb": counts["missing_in_db"],
-        "reconciliationLastRun": min(known) if known and len(known) == len(last_runs) else None,
-        "accounts": accounts,
+        "status": str(portal_status(reading, conf=conf)),
+        "problems": _problems(reading, conf=conf),
+        "reconciliationLoopHealthy": loop_is_healthy(reading, conf=conf),
+        "reconciliationMismatchCount": count_mismatches(mismatches),
+        "reconciliationMissingFromExchange": count_mismatches(
+            mismatches, MismatchKind.MISSING_FROM_EXCHANGE
+        ),
+        "reconciliationMissingInDb": count_mismatches(mismatches, MismatchKind.MISSING_IN_DB),
+        "reconciliationAcceptedMismatchCount": count_mismatches(
+            mismatches, status=MismatchStatus.ACCEPTED
+        ),
+        "reconciliationLastRun": _last_run_of_all(reading.loops),
+        "reconciliationParityHeartbeatEnabled": PARITY_HEARTBEAT_ENABLED,
+        "reconciliationParityDryRun": PARITY_DRY_RUN,
+        "reconciliationParityMismatchTrades": sum(reading.parity_mismatch_trades.values()),
+        "reconciliationParityQuarantinedTrades": sum(reading.quarantined_trades.values()),
+        "reconciliationParityAutoClosedTrades": sum(reading.auto_closed_trades.values()),
+        "reconciliationParityMaxMismatchNotionalUsd": None,
+        "reconciliationParityTotalMismatchNotionalUsd": None,
+        "reconciliationIntegrityWatchdogTriggered": None,
+        "accounts": [_account(loop, conf=conf, now=reading.at) for loop in reading.loops],
     }
 
 
-def _account_health(account: ExchangeAccount, *, conf: Conf, now: datetime) -> dict[str, object]:
-    # A run of one profile says nothing of the others.
-    runs = Run.objects.filter(account=account, kind=RunKind.RECONCILE, only_profile="")
-    last = runs.exclude(status=RunStatus.RUNNING).order_by("-started_at", "-pk").first()
-    finished_at = runs.filter(status=RunStatus.SUCCEEDED, coverage=Coverage.COMPLETE).aggregate(
-        at=Max("finished_at")
-    )["at"]
-    limit = conf.interval * STALLED_AFTER_INTERVALS
-    held = ProfileLease.objects.filter(profile__account=account, expires_at__gt=now)
+def unknown_health(reason: str) -> dict[str, object]:
+    """Return the health of a portal that cannot read its database: nothing is known but why."""
     return {
-        "account": account.name,
-        "loopHealthy": finished_at is not None and now - finished_at <= limit,
-        "lastRun": None if last is None or last.finished_at is None else _iso(last.finished_at),
+        **dict.fromkeys(FIELDS),
+        "status": str(HealthStatus.DOWN),
+        "problems": [reason],
+        "reconciliationParityHeartbeatEnabled": PARITY_HEARTBEAT_ENABLED,
+        "reconciliationParityDryRun": PARITY_DRY_RUN,
+    }
+
+
+def loop_is_healthy(reading: Reading, *, conf: Conf) -> bool:
+    """Return whether there is a loop at all and it finishes in time on every account."""
+    return bool(reading.loops) and all(
+        account_is_healthy(loop, conf=conf, now=reading.at) for loop in reading.loops
+    )
+
+
+def account_is_healthy(loop: AccountLoop, *, conf: Conf, now: datetime) -> bool:
+    """Return whether an account's newest finished cycle is no older than three intervals."""
+    finished_at = _finished_at(loop)
+    return finished_at is not None and now - finished_at <= conf.interval * STALLED_AFTER_INTERVALS
+
+
+def portal_status(reading: Reading, *, conf: Conf) -> HealthStatus:
+    """Return the portal's status in one word."""
+    if not loop_is_healthy(reading, conf=conf):
+        return HealthStatus.DOWN
+    return HealthStatus.DEGRADED if _problems(reading, conf=conf) else HealthStatus.OK
+
+
+def _problems(reading: Reading, *, conf: Conf) -> list[str]:
+    """Return what is wrong, in words an engineer can act on."""
+    problems = [] if reading.loops else ["no account is enabled: there is nothing to reconcile"]
+    for loop in reading.loops:
+        problems += _loop_problems(loop, conf=conf, now=reading.at)
+    if open_now := count_mismatches(reading.mismatches):
+        problems.append(f"open mismatches: {open_now}")
+    if quarantined := sum(reading.quarantined_trades.values()):
+        problems.append(f"trades in quarantine: {quarantined}")
+    return problems
+
+
+def _loop_problems(loop: AccountLoop, *, conf: Conf, now: datetime) -> list[str]:
+    problems = []
+    last, finished_at = loop.jobs[RunKind.RECONCILE].last, _finished_at(loop)
+    if finished_at is None:
+        problems.append(f"{loop.account}: no cycle has finished yet")
+    elif not account_is_healthy(loop, conf=conf, now=now):
+        limit = conf.interval * STALLED_AFTER_INTERVALS // SECOND
+        age = (now - finished_at) // SECOND
+        problems.append(f"{loop.account}: no cycle finished for {age} s (limit {limit} s)")
+    if last is not None and last.status != RunStatus.SUCCEEDED:
+        problems.append(f"{loop.account}: the last run ended {last.status}{_why(last)}")
+    return problems
+
+
+def _why(run: Run) -> str:
+    if run.error:
+        return f": {run.error}"
+    return f", not read: {', '.join(sorted(run.unread))}" if run.unread else ""
+
+
+def _account(loop: AccountLoop, *, conf: Conf, now: datetime) -> dict[str, object]:
+    job, finished_at = loop.jobs[RunKind.RECONCILE], _finished_at(loop)
+    last = job.last
+    return {
+        "account": loop.account,
+        "loopHealthy": account_is_healthy(loop, conf=conf, now=now),
+        "lastRun": None if last is None else _iso(last.finished_at),
         "lastRunStatus": None if last is None else last.status,
-        "lastFinishedRun": None if finished_at is None else _iso(finished_at),
+        "lastRunError": last.error if last is not None and last.error else None,
+        "lastFinishedRun": _iso(finished_at),
         "coverage": None if last is None else last.coverage,
-        "ageMs": None if finished_at is None else _milliseconds(now, finished_at),
-        "lockHolders": {
-            lease.profile.name: lease.holder
-            for lease in held.select_related("profile").order_by("profile__name")
-        },
+        "unread": None if last is None else last.unread,
+        "ageMs": None if finished_at is None else (now - finished_at) // MILLISECOND,
+        "skippedRuns": job.skips,
+        "lockHolders": {lock.profile: _lock(lock) for lock in loop.locks},
     }
 
 
-def _iso(moment: datetime) -> str:
+def _lock(lock: HeldLease) -> dict[str, object]:
+    return {"holder": lock.holder, "since": _iso(lock.since), "until": _iso(lock.until)}
+
+
+def _finished_at(loop: AccountLoop) -> datetime | None:
+    complete = loop.jobs[RunKind.RECONCILE].last_complete
+    return None if complete is None else complete.finished_at
+
+
+def _last_run_of_all(loops: Sequence[AccountLoop]) -> str | None:
+    """Return when the account that waits longest had its last run; None if one never had any."""
+    lasts = [loop.jobs[RunKind.RECONCILE].last for loop in loops]
+    known = [run.finished_at for run in lasts if run is not None and run.finished_at is not None]
+    return _iso(min(known)) if known and len(known) == len(lasts) else None
+
+
+def _iso(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _milliseconds(now: datetime, then: datetime) -> int:
-    return int((now - then).total_seconds() * 1000)

@@ -21,6 +21,8 @@ from reconciliation.enums import (
 )
 from reconciliation.handlers.unit import transaction_unit
 from reconciliation.models import (
+    ApiKey,
+    ClusterBeat,
     ExchangeAccount,
     ExternalOrder,
     Fill,
@@ -48,6 +50,7 @@ class Story:
 
     account: ExchangeAccount
     profile: Profile
+    api_key: ApiKey
     trade: Trade
     order: Order
     run: Run
@@ -56,6 +59,7 @@ class Story:
     allocation: FillAllocation
     mismatch: Mismatch
     sighting: MismatchSighting
+    beat: ClusterBeat
     position: Position
     coverage: FillCoverage
     leg: OrderLeg
@@ -148,6 +152,8 @@ def tell(number: int = 1, *, apart: bool = False) -> Story:
             comment="the exchange filled it while the bot was away",
         ),
     )
+    api_key = builders.make_api_key(f"key-{number}", account=account)
+    builders.make_api_key_scope(api_key, profile=profile)
     with builders.arranging():
         leg = OrderLeg.objects.create(
             order=order,
@@ -177,6 +183,7 @@ def tell(number: int = 1, *, apart: bool = False) -> Story:
         review=review,
         account=account,
         profile=profile,
+        api_key=api_key,
         trade=trade,
         order=order,
         run=run,
@@ -185,6 +192,7 @@ def tell(number: int = 1, *, apart: bool = False) -> Story:
         allocation=builders.make_allocation(fill, history),
         mismatch=mismatch,
         sighting=builders.make_sighting(mismatch),
+        beat=builders.make_beat(),
         position=builders.make_position(profile, symbol=f"COIN{number}/USDT:USDT"),
         coverage=FillCoverage.objects.create(
             account=account,
@@ -249,6 +257,7 @@ def add_to(story: Story, number: int) -> None:
                 ("mismatch", story.mismatch),
                 ("profile", story.profile),
                 ("account", story.account),
+                ("api_key", story.api_key),
                 ("position", story.position),
                 ("review", story.review),
                 ("external_order", story.external),
@@ -275,6 +284,9 @@ def add_to(story: Story, number: int) -> None:
             first_seen_at=NOW,
         )
     ask(story.trade, fill, story.run)
+    builders.make_api_key_scope(
+        story.api_key, profile=builders.make_profile(f"more{number}", account=story.account)
+    )
     builders.make_position(story.profile, symbol=f"MORE{number}/USDT:USDT")
     builders.make_trade(story.profile, symbol=story.position.symbol, entry_quantity="1")
 

@@ -11,6 +11,7 @@ from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.columns import Column
 from reconciliation.enums import OrderStatus
 from reconciliation.models import (
+    ApiKey,
     AuditEvent,
     AuditHead,
     ExternalOrder,
@@ -65,6 +66,7 @@ def admin_of(model: type[models.Model]) -> ReadOnlyAdmin[models.Model]:
         (ReviewItem, "fill-1"),
         (Profile, "profile1"),
         (Profile, "profile101"),
+        (ApiKey, "key-1"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )

@@ -52,6 +52,8 @@ def test_lists_of_fifty_rows_take_no_more_statements_than_lists_of_five(console:
 
 PAGES: dict[str, Callable[[Story], Model]] = {
     "account": lambda story: story.account,
+    "API key": lambda story: story.api_key,
+    "cluster": lambda story: story.beat,
     "allocation": lambda story: story.allocation,
     "audit event": lambda story: AuditEvent.objects.get(sequence=2),
     "coverage": lambda story: story.coverage,

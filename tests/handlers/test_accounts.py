@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from reconciliation.domain.audit import system_actor
 from reconciliation.enums import PositionMode
@@ -54,6 +56,10 @@ def a_profile(**values: Any) -> Profile:
 
 def a_baseline(at: Any = NOW, comment: str = "moved in") -> ExchangeAccount:
     return set_baseline(account_id=make_account().pk, at=at, comment=comment, **BY)
+
+
+def a_switch() -> bool:
+    return set_account_enabled(account_id=make_account().pk, enabled=False, comment="", **BY)
 
 
 def test_an_account_is_created_with_its_event_and_without_any_secret():
@@ -186,6 +192,18 @@ def test_a_baseline_needs_a_reason(comment):
     with pytest.raises(InvalidBaseline, match="comment: it is empty"):
         a_baseline(comment=comment)
     assert ExchangeAccount.objects.get().baseline_at is None
+
+
+@pytest.mark.parametrize("decide", [a_baseline, a_switch])
+def test_a_decision_on_an_account_keeps_nobody_up_who_writes_rows_of_it(decide):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    make_account()
+    with CaptureQueriesContext(connection) as queries:
+        decide()
+    locks = [each["sql"] for each in queries if "FOR " in each["sql"]]
+    assert any("exchangeaccount" in sql and "FOR NO KEY UPDATE" in sql for sql in locks)
+    assert not any("exchangeaccount" in sql and "FOR UPDATE" in sql for sql in locks)
 
 
 def test_a_profile_made_for_a_test_has_what_one_of_the_portal_has():

@@ -212,7 +212,7 @@ def test_a_spot_row_again_is_a_no_op_whether_net_or_gross(net):
         (history_row(quantity="0"), "quantity"),
         (history_row(quantity="-1"), "quantity"),
         (history_row(trade_id="T9"), "trade_id"),
-        (history_row(order_ref="nobody"), "order"),
+        (history_row(order_ref="nobody"), "order_ref"),
         (exit_row(), "quantity"),
     ],
 )
@@ -240,7 +240,7 @@ def test_a_fee_that_takes_all_of_a_purchase_is_refused_and_stops_no_other_row():
 def test_a_row_that_names_the_order_of_another_trade_is_refused():
     deliver_rows(trade_row("T1"), trade_row("T2"), order_row(trade_id="T1"))
     reason = refusal(deliver_rows(history_row(trade_id="T2", order_ref="client1")))
-    assert reason.startswith("order:")
+    assert reason.startswith("order_ref:")
     assert the_trade("T2").entry_quantity == 0
 
 

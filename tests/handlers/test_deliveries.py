@@ -247,9 +247,9 @@ def test_a_new_order_is_what_was_delivered():
         ({"client_order_id": None, "exchange_order_id": None}, "client_order_id"),
         ({"quantity": "0"}, "quantity"),
         ({"quantity": "-1"}, "quantity"),
-        ({"filled_quantity": "-0.1"}, "filled"),
-        ({"filled_quantity": "0.6"}, "filled"),
-        ({"status": FILLED, "filled_quantity": "0"}, "filled"),
+        ({"filled_quantity": "-0.1"}, "filled_quantity"),
+        ({"filled_quantity": "0.6"}, "filled_quantity"),
+        ({"status": FILLED, "filled_quantity": "0"}, "filled_quantity"),
         ({"trade_id": "T9"}, "trade_id"),
     ],
 )

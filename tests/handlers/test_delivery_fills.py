@@ -109,6 +109,33 @@ def test_a_fill_counts_once_however_many_rows_name_it():
     assert counted() == [("0.5", "0.5"), ("0.5", "0")]
 
 
+def test_a_fill_that_nobody_has_seen_counts_once_too_as_the_largest_row_tells_it():
+    deliver_rows(trade_row(), names(), names(row_id="h2"), names(row_id="h3", quantity="0.6"))
+    assert counted() == [("0.5", "0.5"), ("0.5", "0"), ("0.6", "0.1")]
+    # More of it comes to light: what no row has counted is left to whoever books it.
+    fill("0.8")
+    deliver_rows(names(row_id="h4", quantity="0.8"))
+    assert the_trade().entry_quantity == Decimal("0.8")
+
+
+@pytest.mark.parametrize("first", ["named", "nameless"])
+def test_rows_of_an_order_count_no_more_than_it_where_no_fill_proves_them(first):
+    rows = {
+        "named": names(order_ref="client1"),
+        "nameless": history_row("h2", order_ref="client1"),
+    }
+    deliver_rows(trade_row(), order_row(), rows.pop(first))
+    deliver_rows(*rows.values())
+    assert [count for _, count in counted()] == ["0.5", "0"]
+    assert the_trade().entry_quantity == Decimal("0.5")
+
+
+def test_a_fill_proves_that_an_order_has_grown():
+    fill("0.8")
+    deliver_rows(trade_row(), order_row(), names(quantity="0.8", order_ref="client1"))
+    assert counted() == [("0.8", "0.8")]
+
+
 def test_a_row_that_says_more_than_its_fill_counts_the_fill():
     fill("0.5")
     deliver_rows(trade_row(), names(quantity="0.6"))

@@ -63,8 +63,8 @@ def test_an_exchange_id_of_another_order_beside_an_own_client_id_is_refused():
     ("order", "field"),
     [
         ({"purpose": Purpose.EXIT, "side": Side.SELL}, "kind"),
-        ({"purpose": None, "side": Side.SELL}, "order"),
-        ({"symbol": "ETH/USDT:USDT"}, "order"),
+        ({"purpose": None, "side": Side.SELL}, "order_ref"),
+        ({"symbol": "ETH/USDT:USDT"}, "order_ref"),
     ],
     ids=["purpose", "side", "symbol"],
 )

@@ -1,6 +1,6 @@
 """One line a thing: what the trading system delivers, and a context in which a cycle applies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -96,7 +96,12 @@ def position_row(quantity: str = "0.5", **values: Any) -> DeliveredPosition:
     return DeliveredPosition(**_exact({**defaults, **values}))
 
 
-def deliver_rows(*rows: Any, account: str = "main", clock: FixedClock | None = None) -> Any:
+def deliver_rows(
+    *rows: Any,
+    account: str = "main",
+    clock: FixedClock | None = None,
+    scope: Collection[str] | None = None,
+) -> Any:
     """Deliver rows of any kind; profile alpha is made where nobody made it."""
     make_profile()
 
@@ -111,7 +116,7 @@ def deliver_rows(*rows: Any, account: str = "main", clock: FixedClock | None = N
         positions=of(DeliveredPosition),
     )
     report: DeliveryReport = deliver(
-        delivery=delivery, actor=BOT, clock=clock or FixedClock(), conf=CONF
+        delivery=delivery, actor=BOT, clock=clock or FixedClock(), conf=CONF, scope=scope
     )
     return report
 

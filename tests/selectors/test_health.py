@@ -4,20 +4,38 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from reconciliation.conf import require
-from reconciliation.enums import Coverage, MismatchKind, MismatchStatus, RunKind, RunStatus
+from reconciliation.enums import (
+    Coverage,
+    HistoryKind,
+    HistorySource,
+    MismatchKind,
+    MismatchStatus,
+    RunKind,
+    RunStatus,
+    TradeStatus,
+)
 from reconciliation.handlers.leases import take_lease
 from reconciliation.models import ExchangeAccount, Run
-from reconciliation.selectors.health import STALLED_AFTER_INTERVALS, load_health
+from reconciliation.selectors.health import (
+    FIELDS,
+    STALLED_AFTER_INTERVALS,
+    load_health,
+    unknown_health,
+)
 from tests.builders import (
     NOW,
     FixedClock,
     arranging,
     make_account,
+    make_history,
     make_mismatch,
     make_profile,
     make_run,
+    make_trade,
 )
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +45,7 @@ TICK = timedelta(milliseconds=1)
 
 
 def health(now=NOW) -> dict[str, Any]:
-    return load_health(conf=CONF, now=now)
+    return load_health(conf=CONF, clock=FixedClock(now))
 
 
 def a_run(ago: timedelta = timedelta(0), account: ExchangeAccount | None = None, **values) -> Run:
@@ -163,8 +181,124 @@ def test_who_holds_a_lock_is_named_until_its_time_is_up():
     profile = make_profile()
     ttl = timedelta(seconds=15)
     take_lease(profile_id=profile.pk, holder="worker 7", ttl=ttl, clock=FixedClock())
-    assert health()["accounts"][0]["lockHolders"] == {"alpha": "worker 7"}
+    assert health()["accounts"][0]["lockHolders"] == {
+        "alpha": {
+            "holder": "worker 7",
+            "since": "2026-01-05T12:00:00.000Z",
+            "until": "2026-01-05T12:00:15.000Z",
+        }
+    }
     assert health(NOW + ttl)["accounts"][0]["lockHolders"] == {}
+
+
+def test_what_an_account_could_not_read_is_told_with_its_reason():
+    unread = {"positions": "this exchange has no fetchPositions", "fills.swap": "timeout"}
+    a_run(status=RunStatus.PARTIAL, coverage=Coverage.PARTIAL, unread=unread)
+    said = health()
+    assert said["accounts"][0]["unread"] == unread
+    assert "main: the last run ended PARTIAL, not read: fills.swap, positions" in said["problems"]
+
+
+def test_an_account_whose_last_run_failed_says_why_and_degrades():
+    a_run(CONF.interval)
+    a_run(status=RunStatus.FAILED, coverage=Coverage.NONE, error="MAIN_API_KEY is not set")
+    said = health()
+    assert said["status"] == "degraded"
+    assert said["accounts"][0]["lastRunError"] == "MAIN_API_KEY is not set"
+    assert said["problems"] == ["main: the last run ended FAILED: MAIN_API_KEY is not set"]
+
+
+def test_a_stalled_loop_is_told_with_its_age_and_its_limit():
+    a_run(LIMIT + CONF.interval)
+    assert health()["problems"] == ["main: no cycle finished for 240 s (limit 180 s)"]
+
+
+def test_skipped_runs_in_a_row_are_counted():
+    a_run(CONF.interval * 3)
+    for ago in (2, 1):
+        a_run(CONF.interval * ago, status=RunStatus.SKIPPED_LOCKED)
+    account = health()["accounts"][0]
+    assert (account["skippedRuns"], account["lastRunStatus"]) == (2, "SKIPPED_LOCKED")
+
+
+def test_a_skipped_run_before_any_other_is_counted_too():
+    a_run(status=RunStatus.SKIPPED_LOCKED)
+    assert health()["accounts"][0]["skippedRuns"] == 1
+
+
+def test_runs_that_began_in_one_moment_are_told_apart_by_their_order():
+    a_run(status=RunStatus.FAILED)
+    a_run(status=RunStatus.PARTIAL)
+    assert health()["accounts"][0]["lastRunStatus"] == "PARTIAL"
+
+
+def test_accepted_mismatches_are_counted_apart():
+    a_run()
+    make_mismatch(Run.objects.get(), status=MismatchStatus.ACCEPTED)
+    assert health()["reconciliationAcceptedMismatchCount"] == 1
+
+
+def test_trades_in_quarantine_and_of_parity_findings_are_counted():
+    a_run()
+    trade = make_trade(make_profile(), entry_quantity="1", status=TradeStatus.QUARANTINED)
+    for kind in (MismatchKind.GHOST_POSITION, MismatchKind.POSITION_MISMATCH):
+        make_mismatch(Run.objects.get(), kind=kind, trade=trade)
+    said = health()
+    assert said["reconciliationParityMismatchTrades"] == 1
+    assert said["reconciliationParityQuarantinedTrades"] == 1
+    assert said["status"] == "degraded"
+    assert "trades in quarantine: 1" in said["problems"]
+
+
+def test_trades_closed_by_the_portal_alone_are_counted_and_those_of_an_operator_are_not():
+    trade = make_trade(make_profile(), entry_quantity="1", exit_quantity="1")
+    for source in (HistorySource.SYNTHETIC, HistorySource.OPERATOR):
+        make_history(trade, kind=HistoryKind.EXIT, source=source)
+    assert health()["reconciliationParityAutoClosedTrades"] == 1
+
+
+def test_what_this_version_does_not_measure_is_null_and_what_it_does_not_do_is_false():
+    said = health()
+    for name in (
+        "reconciliationParityMaxMismatchNotionalUsd",
+        "reconciliationParityTotalMismatchNotionalUsd",
+        "reconciliationIntegrityWatchdogTriggered",
+    ):
+        assert said[name] is None
+    assert said["reconciliationParityHeartbeatEnabled"] is False
+
+
+def test_every_name_is_there_also_when_nothing_is_known():
+    assert tuple(health()) == FIELDS == tuple(unknown_health("it is gone"))
+    unknown = unknown_health("it is gone")
+    assert (unknown["status"], unknown["problems"]) == ("down", ["it is gone"])
+    measured = {
+        name: value
+        for name, value in unknown.items()
+        if name not in {"status", "problems"} and not isinstance(value, bool)
+    }
+    assert set(measured.values()) == {None}
+    assert len(measured) == len(FIELDS) - 4
+
+
+def test_the_number_of_queries_does_not_depend_on_accounts_or_profiles():
+    def add(first: int, last: int) -> None:
+        for number in range(first, last):
+            profile = make_profile(f"profile{number}", account=make_account(f"account{number}"))
+            clock = FixedClock()
+            take_lease(profile_id=profile.pk, holder="w", ttl=CONF.interval, clock=clock)
+            a_run(account=profile.account)
+            make_mismatch(make_run(profile.account), profile=profile)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            health()
+        return len(captured)
+
+    add(0, 1)
+    few = queries()
+    add(1, 8)
+    assert queries() == few <= 7
 
 
 def test_the_runbooks_names_are_all_there():
@@ -174,4 +308,10 @@ def test_the_runbooks_names_are_all_there():
         "reconciliationLastRun",
         "reconciliationMissingFromExchange",
         "reconciliationMissingInDb",
+        "reconciliationParityMismatchTrades",
+        "reconciliationParityQuarantinedTrades",
+        "reconciliationParityAutoClosedTrades",
+        "reconciliationParityMaxMismatchNotionalUsd",
+        "reconciliationParityTotalMismatchNotionalUsd",
+        "reconciliationIntegrityWatchdogTriggered",
     } <= health().keys()

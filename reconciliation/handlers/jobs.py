@@ -1,0 +1,27 @@
+"""Signs of life of the clusters of workers: operational rows, not part of the books."""
+
+from datetime import datetime, timedelta
+
+from reconciliation.models import ClusterBeat
+
+KEPT = timedelta(days=1)
+
+
+def record_task_taken(*, cluster: str, host: str, now: datetime) -> None:
+    """Stamp a cluster's row, which the first stamp makes; two workers may do so at once."""
+    ClusterBeat.objects.bulk_create(
+        [ClusterBeat(cluster=cluster, host=host, started_at=now, task_at=now)],
+        update_conflicts=True,
+        unique_fields=["cluster"],
+        update_fields=["task_at"],
+    )
+
+
+def record_result_kept(*, cluster: str, now: datetime) -> None:
+    """Stamp a cluster's row when the result of a task has been recorded."""
+    ClusterBeat.objects.filter(cluster=cluster).update(result_at=now)
+
+
+def drop_old_beats(*, now: datetime) -> int:
+    """Delete the rows of clusters that ended long ago; return how many."""
+    return ClusterBeat.objects.filter(task_at__lt=now - KEPT).delete()[0]
