@@ -1,1 +1,125 @@
 """When the jobs run: one table, applied by `manage.py sync_schedules`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.db import transaction
+from django_q.models import Schedule
+
+from reconciliation.conf import Conf
+
+MINUTE = timedelta(minutes=1)
+# A schedule that calls one of these is ours; what others have added to the queue is left alone.
+OURS = "reconciliation.tasks."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job that recurs: its task by dotted name, every so many minutes, and what it is for."""
+
+    name: str
+    task: str
+    minutes: int
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncedSchedule:
+    """What became of one schedule; `changes` says what was repaired."""
+
+    name: str
+    outcome: Literal["created", "repaired", "deleted", "unchanged"]
+    changes: tuple[str, ...] = ()
+
+
+class NotInMinutes(ValueError):
+    """The interval cannot be kept by the queue, whose schedules count in whole minutes."""
+
+
+def jobs(conf: Conf) -> tuple[Job, ...]:
+    """Return the table; raises `NotInMinutes` for an interval that is no multiple of a minute."""
+    return (
+        Job(
+            name="reconcile",
+            task=f"{OURS}reconcile_all",
+            minutes=interval_minutes(conf),
+            meaning="Compare every enabled account with its exchange, one task an account.",
+        ),
+    )
+
+
+def interval_minutes(conf: Conf) -> int:
+    """Return RECON_INTERVAL_SECONDS in minutes; raises `NotInMinutes`."""
+    minutes, rest = divmod(conf.interval, MINUTE)
+    if rest:
+        raise NotInMinutes(
+            f"RECON_INTERVAL_SECONDS: {conf.interval // timedelta(seconds=1)} is not a multiple of"
+            " 60: schedules count in whole minutes; for example RECON_INTERVAL_SECONDS=60"
+        )
+    return minutes
+
+
+def sync_schedules(table: Sequence[Job], *, now: datetime) -> list[SyncedSchedule]:
+    """Make the queue's schedules what the table says; return what was done with each of ours.
+
+    Nobody's hand on a schedule outlives it: one that was switched off, moved or doubled is made as
+    it should be. The rows are locked, so that a scheduler that is at work never writes an old one
+    back.
+    """
+    by_name = {job.name: job for job in table}
+    done: list[SyncedSchedule] = []
+    with transaction.atomic():
+        found: dict[str, Schedule] = {}
+        for row in Schedule.objects.select_for_update().order_by("pk"):
+            if row.name in by_name and row.name not in found:
+                found[row.name] = row
+            elif row.name in by_name or _is_ours(row):
+                row.delete()
+                done.append(SyncedSchedule(name=row.name or row.func, outcome="deleted"))
+        for name, job in by_name.items():
+            if name not in found:
+                Schedule.objects.create(**_as_it_should_be(job), name=name, next_run=now)
+                done.append(SyncedSchedule(name=name, outcome="created"))
+            else:
+                changes = _repair(found[name], job, now)
+                outcome: Literal["repaired", "unchanged"] = "repaired" if changes else "unchanged"
+                done.append(SyncedSchedule(name=name, outcome=outcome, changes=changes))
+    return sorted(done, key=lambda each: each.name)
+
+
+def _is_ours(row: Schedule) -> bool:
+    """Return whether a schedule recurs and calls a job; what is due once takes itself away."""
+    return bool(row.func.startswith(OURS) and row.schedule_type != Schedule.ONCE)
+
+
+def _as_it_should_be(job: Job) -> dict[str, object]:
+    return {
+        "func": job.task,
+        "schedule_type": Schedule.MINUTES,
+        "minutes": job.minutes,
+        "repeats": -1,
+        "args": None,
+        "kwargs": None,
+        "hook": None,
+        "cluster": None,
+        "intended_date_kwarg": None,
+    }
+
+
+def _repair(row: Schedule, job: Job, now: datetime) -> tuple[str, ...]:
+    """Correct what differs and save it; return the differences in words."""
+    wanted = _as_it_should_be(job)
+    # Further away than one interval it was put off by hand; without a moment it never fires.
+    if row.next_run is None or row.next_run > now + job.minutes * MINUTE:
+        wanted["next_run"] = now
+    changes = []
+    for field, value in wanted.items():
+        old = getattr(row, field)
+        if old != value:
+            changes.append(f"{field}: {old} → {value}")
+            setattr(row, field, value)
+    if changes:
+        row.save()
+    return tuple(changes)

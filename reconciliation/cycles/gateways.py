@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 
 from reconciliation.clock import Clock
-from reconciliation.exchange.ccxt_gateway import CcxtGateway
+from reconciliation.exchange.ccxt_gateway import CcxtGateway, demanded_credentials
 from reconciliation.exchange.credentials import load_base_url, load_credentials
 from reconciliation.exchange.gateway import Gateway
 from reconciliation.models import ExchangeAccount
@@ -24,7 +24,9 @@ class AccountGateways:
             prefix = account.credential_prefix
             self._made[account.pk] = CcxtGateway(
                 exchange_id=account.exchange_id,
-                credentials=load_credentials(prefix, self._environ),
+                credentials=load_credentials(
+                    prefix, self._environ, demanded=demanded_credentials(account.exchange_id)
+                ),
                 base_url=load_base_url(prefix, self._environ),
                 position_mode=account.position_mode,
                 options=account.options,

@@ -53,11 +53,7 @@ def take_snapshot(
         except (ExchangeError, UnprovenFills) as error:
             fills[instrument_type] = Unread(reason=str(error))
     progress("reading positions")
-    positions: tuple[ExchangePosition, ...] | Unread
-    try:
-        positions = gateway.fetch_positions()
-    except ExchangeError as error:
-        positions = Unread(reason=str(error))
+    positions = _read_positions(gateway)
     return AccountSnapshot(
         as_of=as_of,
         open_orders=open_orders,
@@ -67,14 +63,22 @@ def take_snapshot(
     )
 
 
+def _read_positions(gateway: Gateway) -> tuple[ExchangePosition, ...] | Unread | None:
+    """Return the positions; None where the account trades on spot alone, which has none."""
+    if InstrumentType.SWAP not in gateway.instrument_types:
+        return None
+    try:
+        return gateway.fetch_positions()
+    except ExchangeError as error:
+        return Unread(reason=str(error))
+
+
 def _is_flat(gateway: Gateway) -> bool:
-    """Return whether the margin confirms that there is no position, where there could be one.
+    """Return whether the margin confirms that there is no position.
 
     A list that came back empty by a fault looks like the truth. An exchange that does not tell the
     margin in use cannot contradict it.
     """
-    if InstrumentType.SWAP not in gateway.instrument_types:
-        return True
     try:
         return not any(gateway.fetch_margin_in_use().values())
     except Unsupported:

@@ -2,7 +2,7 @@
 
 ccxt signs, sends and names errors. What it gets wrong is put right around it: `strict_client` in
 a subclass of the exchange's own class, `transport` for every request, `okx` and `unified` in what
-is asked, `normalize` in what is read.
+is asked, `normalize` in what is read; `bybit`, `binance` and `kraken` are as `okx` is.
 """
 
 import functools
@@ -23,7 +23,15 @@ from reconciliation.domain.types import (
     OpenOrders,
 )
 from reconciliation.enums import InstrumentType, OrderClass, PositionMode
-from reconciliation.exchange.credentials import Credentials
+from reconciliation.exchange import (
+    normalize_account,
+    normalize_bybit,
+    normalize_kraken,
+)
+from reconciliation.exchange import options as options_of
+from reconciliation.exchange.binance import SPOT, USDM, BinanceReader, BinanceUsdmReader
+from reconciliation.exchange.bybit import BybitReader
+from reconciliation.exchange.credentials import API_KEY, PASSWORD, SECRET, Credentials
 from reconciliation.exchange.gateway import (
     AccountHalted,
     CredentialsRejected,
@@ -38,10 +46,10 @@ from reconciliation.exchange.instruments import (
     InstrumentTable,
     table_from_markets,
 )
-from reconciliation.exchange.normalize_account import envelope_problem
+from reconciliation.exchange.kraken import KrakenReader
 from reconciliation.exchange.okx import OkxReader
-from reconciliation.exchange.options import OKX, did_you_mean, parse_options
-from reconciliation.exchange.strict_client import make_client
+from reconciliation.exchange.options import did_you_mean, parse_options
+from reconciliation.exchange.strict_client import READS_BY_POST, BodyCheck, make_client
 from reconciliation.exchange.transport import (
     NoSuchOrder,
     Reaction,
@@ -50,11 +58,19 @@ from reconciliation.exchange.transport import (
 )
 from reconciliation.exchange.unified import UnifiedReader
 
+AccountReader = OkxReader | BybitReader | BinanceReader | KrakenReader | UnifiedReader
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
 
 # A list of instruments that lacks one is read anew, but not more often than this.
 RELOAD_SECONDS = 60.0
+# What makes a parsed body no answer at all, of those exchanges that put answers in an envelope.
+BODY_CHECKS: Mapping[str, BodyCheck] = {
+    options_of.OKX: normalize_account.envelope_problem,
+    options_of.BYBIT: normalize_bybit.envelope_problem,
+    options_of.KRAKEN: normalize_kraken.envelope_problem,
+}
+_SETTINGS = {"apiKey": API_KEY, "secret": SECRET, "password": PASSWORD}
 
 _INSTRUMENTS = InstrumentCache()
 
@@ -72,6 +88,26 @@ def require_exchange(exchange_id: str) -> None:
         raise PermanentExchangeError(
             f"unknown exchange {exchange_id!r}{did_you_mean(exchange_id, ccxt.exchanges)}"
         )
+
+
+def demanded_credentials(exchange_id: str) -> frozenset[str]:
+    """Return the endings of the settings that hold what an exchange demands of its clients.
+
+    Raises `PermanentExchangeError` for an exchange that ccxt does not know, or that demands what
+    the portal has no setting for.
+    """
+    require_exchange(exchange_id)
+    import ccxt
+
+    demanded = getattr(ccxt, exchange_id)().requiredCredentials
+    names = frozenset(name for name, is_demanded in demanded.items() if is_demanded)
+    missing = sorted(names - frozenset(_SETTINGS))
+    if missing:
+        raise PermanentExchangeError(
+            f"{exchange_id} demands {', '.join(missing)} of its clients, for which there is no "
+            "setting; an account there cannot be read"
+        )
+    return frozenset(_SETTINGS[name] for name in names)
 
 
 def _named_by_reaction(
@@ -127,46 +163,54 @@ class CcxtGateway:
         self._transport = Transport(
             name=exchange_id,
             credentials=credentials,
-            rules=_rules(ccxt),
+            rules=_rules(ccxt, exchange_id),
             monotonic=monotonic,
             sleep=sleep,
             random=random,
             timeout_seconds=timeout_ms / 1000,
             base_url=base_url,
         )
-        okx = exchange_id == OKX
         self._client = make_client(
             getattr(ccxt, exchange_id),
             self._transport,
             credentials,
             options=self._options,
             base_url=base_url,
-            check_body=envelope_problem if okx else None,
+            check_body=BODY_CHECKS.get(exchange_id),
         )
         self._transport.use_clock_sync(self._client.load_time_difference)
-        mode = PositionMode(position_mode)
-        self._reader: OkxReader | UnifiedReader
-        if okx:
-            self._reader = OkxReader(
-                call=self._call,
-                table=self._table,
-                reload_table=functools.partial(self._table, RELOAD_SECONDS),
-                clock=clock,
-                position_mode=mode,
-                types=self._options.instrument_types,
-                sub_tag_field=self._options.sub_tag_field,
-                trade_hint_field=self._options.trade_hint_field,
-            )
-        else:
-            self._reader = UnifiedReader(
-                client=self._client,
-                table=self._table,
-                clock=clock,
-                position_mode=mode,
-                types=self._options.instrument_types,
-                sub_tag_field=self._options.sub_tag_field,
-                trade_hint_field=self._options.trade_hint_field,
-            )
+        self._reader = self._make_reader(clock, PositionMode(position_mode))
+
+    def _make_reader(self, clock: Callable[[], datetime], mode: PositionMode) -> AccountReader:
+        """Return what asks this exchange's own endpoints, else ccxt's unified methods."""
+        options = self._options
+        shared: dict[str, Any] = {
+            "table": self._table,
+            "clock": clock,
+            "position_mode": mode,
+            "types": options.instrument_types,
+            "sub_tag_field": options.sub_tag_field,
+            "sub_tag_separator": options.sub_tag_separator,
+            "trade_hint_field": options.trade_hint_field,
+        }
+        own = shared | {
+            "call": self._call,
+            "reload_table": functools.partial(self._table, RELOAD_SECONDS),
+        }
+        match self._exchange_id:
+            case options_of.OKX:
+                return OkxReader(**own)
+            case options_of.BYBIT:
+                return BybitReader(**own)
+            case options_of.BINANCE_SPOT:
+                return BinanceReader(**own, endpoints=SPOT, symbols=options.symbols)
+            case options_of.BINANCE_USDM:
+                return BinanceUsdmReader(**own, endpoints=USDM, symbols=options.symbols)
+            case options_of.KRAKEN:
+                currency = self._client.safe_currency_code
+                return KrakenReader(**own, ask=self._ask_by_post, currency=currency)
+            case _:
+                return UnifiedReader(**shared, client=self._client)
 
     def __repr__(self) -> str:
         return f"CcxtGateway({self._exchange_id})"
@@ -280,11 +324,18 @@ class CcxtGateway:
         answer: object = getattr(self._client, method)(dict(filters))
         return answer
 
+    def _ask_by_post(self, path: str, filters: Mapping[str, str]) -> object:
+        cost = READS_BY_POST[self._exchange_id][path]
+        answer: object = self._client.request(
+            path, ["private"], "POST", dict(filters), {"cost": cost}
+        )
+        return answer
+
     def _table(self, max_age_seconds: float | None = None) -> InstrumentTable:
         types = self._options.instrument_types
         limit = self._options.instruments_ttl_seconds
         return _INSTRUMENTS.get(
-            (self._exchange_id, self._base_url, types),
+            (self._exchange_id, self._base_url, types, self._options.symbols),
             load=self._load_table,
             now=self._monotonic(),
             max_age_seconds=limit if max_age_seconds is None else min(limit, max_age_seconds),
@@ -297,13 +348,17 @@ class CcxtGateway:
             types=self._options.instrument_types,
             aliases=self._client.commonCurrencies,
             precision_mode=self._client.precisionMode,
-            keep_markets=self._exchange_id != OKX,
+            keep_markets=isinstance(self._reader, UnifiedReader),
+            symbols=self._options.symbols,
         )
 
 
-def _rules(ccxt: Any) -> tuple[Rule, ...]:
+def _rules(ccxt: Any, exchange_id: str) -> tuple[Rule, ...]:
     """Return what ccxt's errors call for; the order matters, since they derive from each other."""
+    # Kraken's word for an order that it does not know has no error class of its own.
+    own = (Rule(ccxt.InvalidOrder, Reaction.RAISE, NoSuchOrder),)
     return (
+        *(own if exchange_id == options_of.KRAKEN else ()),
         Rule(ccxt.RateLimitExceeded, Reaction.HALT, AccountHalted),
         Rule(ccxt.DDoSProtection, Reaction.HALT, AccountHalted),
         Rule(ccxt.InvalidNonce, Reaction.SYNC_CLOCK, RetryableExchangeError),

@@ -1,10 +1,11 @@
 """Credentials and addresses of exchanges, from the environment or from files it points to.
 
-`<PREFIX>_API_KEY`, `<PREFIX>_SECRET` and `<PREFIX>_PASSWORD`, each also as `…_FILE`, the path of a
-file that holds the value. An error names the variable and the way out, and never shows a value.
+`<PREFIX>_API_KEY`, `<PREFIX>_SECRET` and, where the exchange demands one, `<PREFIX>_PASSWORD`, each
+also as `…_FILE`, the path of a file that holds the value. An error names the variable and the way
+out, and never shows a value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from reconciliation.exchange.gateway import CredentialsRejected, PermanentExchan
 MIN_LENGTH = 6
 """What is shorter is refused: it would be a part of ordinary words, and could not be redacted."""
 API_KEY, SECRET, PASSWORD, BASE_URL = "_API_KEY", "_SECRET", "_PASSWORD", "_BASE_URL"
+ALL_PARTS = frozenset({API_KEY, SECRET, PASSWORD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,7 @@ class Credentials:
 
     api_key: str = field(repr=False)
     secret: str = field(repr=False)
-    password: str = field(repr=False)
+    password: str = field(default="", repr=False)
     prefix: str = ""
 
     def setting(self, suffix: str) -> str:
@@ -34,17 +36,20 @@ class Credentials:
         return tuple(value for value in (self.api_key, self.secret, self.password) if value)
 
 
-def load_credentials(prefix: str, environ: Mapping[str, str]) -> Credentials:
-    """Return the credentials whose settings begin with `prefix`.
+def load_credentials(
+    prefix: str, environ: Mapping[str, str], *, demanded: Collection[str] = ALL_PARTS
+) -> Credentials:
+    """Return the credentials whose settings begin with `prefix`: the parts that are demanded.
 
     Raises `CredentialsRejected`, naming the variable: missing, empty, too short, given twice, or
     pointing to a file that cannot be read.
     """
+
+    def load(suffix: str) -> str:
+        return _load(prefix + suffix, environ) if suffix in demanded else ""
+
     return Credentials(
-        api_key=_load(prefix + API_KEY, environ),
-        secret=_load(prefix + SECRET, environ),
-        password=_load(prefix + PASSWORD, environ),
-        prefix=prefix,
+        api_key=load(API_KEY), secret=load(SECRET), password=load(PASSWORD), prefix=prefix
     )
 
 

@@ -8,8 +8,8 @@ an error, because it may be of a symbol that is being traded.
 """
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from reconciliation.domain.amounts import product
@@ -31,8 +31,9 @@ TICK_SIZE = 4
 class InstrumentTable:
     """The instruments by unified symbol, their exchange ids, and what was left out and why.
 
-    `out_of_scope` and `unreadable` map an exchange id to a reason; `aliases` maps the exchange's
-    currency codes to the unified ones where they differ; `markets` are ccxt's own structures.
+    `out_of_scope`, `unreadable` and `undeclared` map an exchange id to a reason; `aliases` maps the
+    exchange's currency codes to the unified ones where they differ; `markets` are ccxt's own
+    structures.
     """
 
     by_symbol: Mapping[str, Instrument]
@@ -42,6 +43,7 @@ class InstrumentTable:
     unreadable: Mapping[str, str]
     skipped_symbols: Mapping[str, str]
     aliases: Mapping[str, str]
+    undeclared: Mapping[str, str] = field(default_factory=dict)
     markets: tuple[Row, ...] = ()
 
     def instrument(self, symbol: str) -> Instrument:
@@ -60,13 +62,15 @@ class InstrumentTable:
     def of_row(self, exchange_id: str) -> Instrument | None:
         """Return the instrument of a row, or None where it is left out on purpose.
 
-        Raises `UnreadableAnswer` where its listing could not be read, `UnknownSymbol` where it is
-        not listed.
+        Raises `UnreadableAnswer` where its listing could not be read, `Unsupported` where it is of
+        a symbol that the account was said not to trade, `UnknownSymbol` where it is not listed.
         """
         if exchange_id in self.by_id:
             return self.by_id[exchange_id]
         if exchange_id in self.out_of_scope:
             return None
+        if exchange_id in self.undeclared:
+            raise Unsupported(self.undeclared[exchange_id])
         if exchange_id in self.unreadable:
             raise UnreadableAnswer(f"instrument {exchange_id}: {self.unreadable[exchange_id]}")
         raise UnknownSymbol(f"the exchange lists no instrument {exchange_id}")
@@ -83,11 +87,13 @@ def table_from_markets(
     aliases: Mapping[str, str],
     precision_mode: int = TICK_SIZE,
     keep_markets: bool = False,
+    symbols: Collection[str] = (),
 ) -> InstrumentTable:
     """Return the table of ccxt market structures, whose numbers are strings.
 
-    Raises `RetryableExchangeError` where a wanted type has no instrument at all: an exchange that
-    lists none gave no usable answer, and believing it would make every symbol unknown.
+    Where `symbols` are given, they are all that the account trades. Raises `RetryableExchangeError`
+    where a wanted type has no instrument at all: an exchange that lists none gave no usable answer,
+    and believing it would make every symbol unknown.
     """
     wanted = frozenset(types)
     kept = tuple(markets)
@@ -96,12 +102,23 @@ def table_from_markets(
     out_of_scope: dict[str, str] = {}
     unreadable: dict[str, str] = {}
     skipped: dict[str, str] = {}
+    undeclared: dict[str, str] = {}
+    other_ids: dict[str, str] = {}
     for market in kept:
         fields = Fields(market, kind="instrument", id_fields=("id", "symbol"))
         exchange_id, symbol = fields.required_text("id"), fields.required_text("symbol")
+        # Kraken names a market by another id in its orders.
+        other_id = fields.text("altname") or exchange_id
         reason = _reason_to_leave_out(fields, wanted)
         if reason is not None:
             out_of_scope[exchange_id] = skipped[symbol] = reason
+            continue
+        if symbols and symbol not in symbols:
+            skipped[symbol] = "it is not among the account's option symbols"
+            undeclared[exchange_id] = undeclared[other_id] = (
+                f"{symbol} is not among the account's option symbols: add it there, or trade it "
+                "with other keys"
+            )
             continue
         try:
             instrument = _instrument(fields, precision_mode)
@@ -110,19 +127,24 @@ def table_from_markets(
             continue
         found[symbol] = instrument
         ids[symbol] = exchange_id
+        other_ids[other_id] = symbol
     missing = sorted(wanted - {instrument.type for instrument in found.values()})
-    if missing:
+    if missing and not undeclared:
         raise RetryableExchangeError(
             f"the exchange lists no instruments of type {', '.join(missing)}"
         )
     return InstrumentTable(
         by_symbol=found,
-        by_id={ids[symbol]: instrument for symbol, instrument in found.items()},
+        by_id={
+            each: found[symbol]
+            for each, symbol in (*other_ids.items(), *((ids[symbol], symbol) for symbol in ids))
+        },
         ids=ids,
         out_of_scope=out_of_scope,
         unreadable=unreadable,
         skipped_symbols=skipped,
         aliases=dict(aliases),
+        undeclared=undeclared,
         markets=kept if keep_markets else (),
     )
 

@@ -85,7 +85,17 @@ class Reading:
     table: InstrumentTable
     types: frozenset[InstrumentType]
     sub_tag_field: str = "tag"
+    sub_tag_separator: str = ""
     trade_hint_field: str = "tradeIdHint"
+
+    def sub_tag(self, fields: Fields, client_order_id: str | None) -> str | None:
+        """Return the sub tag of a row, as `sub_tag_of` does."""
+        return sub_tag_of(
+            fields,
+            client_order_id,
+            field=self.sub_tag_field,
+            separator=self.sub_tag_separator,
+        )
 
     def instrument(self, fields: Fields) -> Instrument | None:
         """Return the instrument of a row, or None where it is left out on purpose.
@@ -95,6 +105,18 @@ class Reading:
         if INSTRUMENT_TYPES.get(fields.required_text("instType")) not in self.types:
             return None
         return self.table.of_row(fields.required_text("instId"))
+
+
+def sub_tag_of(
+    fields: Fields, client_order_id: str | None, *, field: str, separator: str
+) -> str | None:
+    """Return a sub tag: a field of what the exchange sent, else how the client order id begins."""
+    if field:
+        return fields.text(field)
+    if not separator or client_order_id is None:
+        return None
+    tag, found, _ = client_order_id.partition(separator)
+    return tag if tag and found else None
 
 
 def normalize_order(row: object, reading: Reading) -> ExchangeOrder | None:
@@ -130,7 +152,7 @@ def normalize_order(row: object, reading: Reading) -> ExchangeOrder | None:
         created_at=fields.moment("cTime"),
         updated_at=fields.moment("uTime"),
         client_order_id=fields.text("clOrdId"),
-        sub_tag=fields.text(reading.sub_tag_field),
+        sub_tag=reading.sub_tag(fields, fields.text("clOrdId")),
         trade_hint=fields.text(reading.trade_hint_field),
         position_side=_named_side(fields),
         reduce_only=fields.text("reduceOnly") == "true",
@@ -151,6 +173,7 @@ def normalize_algo_order(row: object, reading: Reading) -> ExchangeOrder | None:
         return None
     named = [price for price in map(fields.amount, _ALGO_PRICES) if price]
     limits = {price for price in named if price != _AT_MARKET}
+    client_order_id = fields.text("algoClOrdId") or fields.text("clOrdId")
     children = (*fields.texts("ordIdList"), fields.text("ordId"))
     return ExchangeOrder(
         exchange_order_id=fields.required_text("algoId"),
@@ -165,8 +188,8 @@ def normalize_algo_order(row: object, reading: Reading) -> ExchangeOrder | None:
         average_price=None,
         created_at=fields.moment("cTime"),
         updated_at=fields.moment("uTime"),
-        client_order_id=fields.text("algoClOrdId") or fields.text("clOrdId"),
-        sub_tag=fields.text(reading.sub_tag_field),
+        client_order_id=client_order_id,
+        sub_tag=reading.sub_tag(fields, client_order_id),
         trade_hint=fields.text(reading.trade_hint_field),
         position_side=_named_side(fields),
         reduce_only=fields.text("reduceOnly") == "true",
@@ -202,7 +225,7 @@ def normalize_fill(row: object, reading: Reading) -> ExchangeFill | None:
         kind=_FILL_KINDS.get(sub_type, FillKind.TRADE),
         exchange_order_id=fields.text("ordId"),
         client_order_id=fields.text("clOrdId"),
-        sub_tag=fields.text(reading.sub_tag_field),
+        sub_tag=reading.sub_tag(fields, fields.text("clOrdId")),
         trade_hint=fields.text(reading.trade_hint_field),
         position_side=_named_side(fields),
         fee=None if fee is None else _negated(fee),

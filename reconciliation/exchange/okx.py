@@ -5,11 +5,11 @@ those drop the limit where there is a start, ask for one page, and turn an order
 into an order of nothing. A row is normalised from what the exchange sent.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
 
 from reconciliation.domain.types import (
     ExchangeFill,
@@ -19,18 +19,13 @@ from reconciliation.domain.types import (
     OpenOrders,
 )
 from reconciliation.enums import InstrumentType, OrderClass, PositionMode
-from reconciliation.exchange.fields import Fields, Row, UnreadableAnswer, from_ms, to_ms
+from reconciliation.exchange.fields import Fields, Row, UnreadableAnswer, to_ms
 from reconciliation.exchange.gateway import (
-    HistoryUnobtainable,
-    PermanentExchangeError,
     RetryableExchangeError,
-    UnknownSymbol,
     Unsupported,
 )
-from reconciliation.exchange.instruments import InstrumentTable
 from reconciliation.exchange.normalize import (
     INSTRUMENT_TYPES,
-    Reading,
     normalize_algo_order,
     normalize_fill,
     normalize_order,
@@ -43,10 +38,14 @@ from reconciliation.exchange.normalize_account import (
     normalize_price,
 )
 from reconciliation.exchange.paging import PAGE_LIMIT, Listed, walk_list, walk_window
+from reconciliation.exchange.reader import (
+    Reader,
+    check_fills,
+    fill_page,
+    require_id,
+    window_ms,
+)
 from reconciliation.exchange.transport import NoSuchOrder
-
-Result = TypeVar("Result")
-Call = Callable[[str, Mapping[str, str]], object]
 
 # Fills are kept for three months, of which the shortest has 89 days.
 FILLS_KEPT = timedelta(days=89)
@@ -64,20 +63,8 @@ _WIRE_TYPES = {kind: word for word, kind in INSTRUMENT_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OkxReader:
-    """Read one account. `call` sends a request by its ccxt name and returns the parsed body.
-
-    `table` returns the instruments, `reload_table` does after one was missing among them.
-    """
-
-    call: Call
-    table: Callable[[], InstrumentTable]
-    reload_table: Callable[[], InstrumentTable]
-    clock: Callable[[], datetime]
-    position_mode: PositionMode
-    types: frozenset[InstrumentType]
-    sub_tag_field: str = "tag"
-    trade_hint_field: str = "tradeIdHint"
+class OkxReader(Reader):
+    """Read one account at OKX."""
 
     @property
     def order_classes(self) -> tuple[OrderClass, ...]:
@@ -98,7 +85,7 @@ class OkxReader:
                 )
             ]
             normalize = normalize_algo_order
-        orders = self._read(
+        orders = self.read(
             lambda reading: tuple(
                 order for row in rows if (order := normalize(row, reading)) is not None
             )
@@ -109,18 +96,13 @@ class OkxReader:
         self, instrument_type: InstrumentType, *, start: datetime, end: datetime
     ) -> Iterator[FillPage]:
         """Yield the fills of a window, newest page first, each page complete for its interval."""
-        if instrument_type not in self.types:
-            raise Unsupported(f"{instrument_type.value} is not read for this account")
-        kept_since = self.clock() - FILLS_KEPT
-        first = max(start, kept_since)
-        if first <= end:
-            yield from self._fill_pages(instrument_type, first, end)
-        if start < kept_since:
-            raise HistoryUnobtainable(
-                f"the exchange keeps fills for {FILLS_KEPT.days} days; there is nothing to read "
-                f"from before {kept_since.isoformat(timespec='seconds')}",
-                before=kept_since,
-            )
+        self.check_type(instrument_type)
+        yield from self.kept_pages(
+            functools.partial(self._fill_pages, instrument_type),
+            start=start,
+            end=end,
+            kept_for=FILLS_KEPT,
+        )
 
     def fetch_order_fills(self, *, symbol: str, exchange_order_id: str) -> tuple[ExchangeFill, ...]:
         """Return every fill of one order that the exchange still keeps, newest first."""
@@ -133,12 +115,7 @@ class OkxReader:
         pages = walk_window(self._ask_fills(filters), start_ms=None, end_ms=None)
         rows = {_fill_key(row): row for page in pages for row in page.rows}
         fills = self._fills(tuple(rows.values()))
-        foreign = [each for each in fills if each.exchange_order_id != exchange_order_id]
-        if foreign:
-            raise RetryableExchangeError(
-                f"asked for the fills of order {exchange_order_id}, the exchange answered fill "
-                f"{foreign[0].fill_id} of another"
-            )
+        check_fills(fills, exchange_order_id)
         return fills
 
     def fetch_order(
@@ -150,8 +127,7 @@ class OkxReader:
         order_class: OrderClass,
     ) -> ExchangeOrder | None:
         """Return an order by exchange id, else by client id; None: the exchange knows neither."""
-        if exchange_order_id is None and client_order_id is None:
-            raise PermanentExchangeError("an order is asked for by an id, and none was given")
+        require_id(exchange_order_id, client_order_id)
         instrument_id = self.table().exchange_id(symbol)
         regular = order_class == OrderClass.REGULAR
         names = ("ordId", "clOrdId") if regular else ("algoId", "algoClOrdId")
@@ -179,7 +155,7 @@ class OkxReader:
                 raise Unsupported(f"{symbol} is held as a balance, not as a position")
             filters["instId"] = table.exchange_id(symbol)
         rows = self._rows("privateGetAccountPositions", filters)
-        positions = self._read(
+        positions = self.read(
             lambda reading: normalize_positions(rows, reading, position_mode=self.position_mode)
         )
         return tuple(each for each in positions if symbol in (None, each.symbol))
@@ -213,16 +189,10 @@ class OkxReader:
         self, instrument_type: InstrumentType, start: datetime, end: datetime
     ) -> Iterator[FillPage]:
         ask = self._ask_fills({"instType": _WIRE_TYPES[instrument_type]})
-        # Fills have whole milliseconds: one before `start` is not in the window.
-        start_ms, end_ms = to_ms(start - timedelta(microseconds=1)) + 1, to_ms(end)
+        start_ms, end_ms = window_ms(start, end)
         for page in walk_window(ask, start_ms=start_ms, end_ms=end_ms):
-            is_first, is_last = page.end_ms == end_ms, page.start_ms == start_ms
-            yield FillPage(
-                instrument_type=instrument_type,
-                fills=self._fills(page.rows),
-                start=start if is_last or page.start_ms is None else from_ms(page.start_ms),
-                end=end if is_first or page.end_ms is None else from_ms(page.end_ms),
-            )
+            fills = self._fills(page.rows)
+            yield fill_page(page, fills, instrument_type, start=start, end=end)
 
     def _ask_fills(self, filters: Mapping[str, str]) -> Callable[..., list[Listed]]:
         def ask(*, begin_ms: int | None, end_ms: int | None, after: str | None) -> list[Listed]:
@@ -262,33 +232,13 @@ class OkxReader:
                 f"asked for order {wanted}, the exchange answered {answered or 'one without an id'}"
             )
         normalize = normalize_order if regular else normalize_algo_order
-        order = self._read(lambda reading: normalize(rows[0], reading))
+        order = self.read(lambda reading: normalize(rows[0], reading))
         if order is None:
             raise Unsupported(f"order {wanted} is of an instrument that is not read")
         return order
 
     def _fills(self, rows: tuple[Row, ...]) -> tuple[ExchangeFill, ...]:
-        return self._read(
-            lambda reading: tuple(
-                fill for row in rows if (fill := normalize_fill(row, reading)) is not None
-            )
-        )
-
-    def _read(self, normalize: Callable[[Reading], Result]) -> Result:
-        """Normalise rows; where an instrument is not listed, once more with a fresh list."""
-        try:
-            return normalize(self._reading(self.table()))
-        except UnknownSymbol:
-            table = self.reload_table()
-        return normalize(self._reading(table))
-
-    def _reading(self, table: InstrumentTable) -> Reading:
-        return Reading(
-            table=table,
-            types=self.types,
-            sub_tag_field=self.sub_tag_field,
-            trade_hint_field=self.trade_hint_field,
-        )
+        return self.read_fills(rows, normalize_fill)
 
     def _only_row(self, method: str, filters: Mapping[str, str] | None = None) -> Row:
         rows = self._rows(method, filters or {})

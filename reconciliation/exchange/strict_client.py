@@ -5,7 +5,8 @@ The class is made at run time, from ccxt's class of an exchange:
 * A success whose body is HTML, empty, cut or of another form raises; ccxt returns `[]` for it.
 * Fractions in JSON keep their digits; ccxt makes floats of them.
 * Every request goes through our `Transport`: pace, budget, retries, redaction.
-* Anything but GET is refused, so that no path can place, change or cancel an order.
+* Anything but GET is refused, so that no path can place, change or cancel an order. An exchange
+  that answers reads to POST only has those reads named here, each by its whole path.
 * Nothing is logged by ccxt, whose debug log shows keys and passphrases.
 """
 
@@ -15,12 +16,30 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from reconciliation.enums import InstrumentType
 from reconciliation.exchange.credentials import Credentials
 from reconciliation.exchange.gateway import Unsupported
-from reconciliation.exchange.options import Options
+from reconciliation.exchange.options import BINANCE_USDM, BYBIT, KRAKEN, Options
 from reconciliation.exchange.transport import Transport, UnreadableBody
 
 BodyCheck = Callable[[object], str | None]
+
+# Reads that are asked for by POST, with what each costs of the exchange's rate limit.
+READS_BY_POST: Mapping[str, Mapping[str, int]] = {
+    KRAKEN: {
+        "BalanceEx": 3,
+        "ClosedOrders": 3,
+        "OpenOrders": 3,
+        "QueryOrders": 3,
+        "QueryTrades": 3,
+        "TradesHistory": 6,
+    }
+}
+# What ccxt's `fetchMarkets` calls the types, where it is not what the portal calls them.
+_MARKET_TYPES = {
+    BYBIT: {InstrumentType.SWAP: "linear"},
+    BINANCE_USDM: {InstrumentType.SWAP: "linear"},
+}
 
 _SILENT = logging.Logger("ccxt.silent", level=logging.CRITICAL + 1)
 
@@ -35,6 +54,8 @@ def make_client(
     check_body: BodyCheck | None,
 ) -> Any:
     """Return a client of a subclass of ccxt's class that sends through `transport` only."""
+    words = _MARKET_TYPES.get(base.__name__, {})
+    market_types = sorted(words.get(each, each.value) for each in options.instrument_types)
     client = _strict_class(base, transport, options.pace, check_body)(
         {
             "apiKey": credentials.api_key,
@@ -46,8 +67,10 @@ def make_client(
             "enableLastResponseHeaders": False,
             "logger": _SILENT,
             "options": {
-                "fetchMarkets": {"types": sorted(options.instrument_types)},
-                "defaultType": min(options.instrument_types),
+                "fetchMarkets": {"types": market_types},
+                # Asked for with the markets otherwise, of another host.
+                "fetchMargins": False,
+                "defaultType": min(options.instrument_types).value,
                 **options.ccxt,
                 "maxRetriesOnFailure": 0,
                 "adjustForTimeDifference": False,
@@ -73,7 +96,7 @@ def _strict_class(
         params: Any = MappingProxyType({}),
         config: Any = MappingProxyType({}),
     ) -> object:
-        if method != "GET":
+        if method != "GET" and not _is_read(base.__name__, path, api, method):
             raise Unsupported(f"{method} {path} is refused: this gateway only reads")
         cost = self.calculate_rate_limiter_cost(api, method, path, params, config)
 
@@ -130,6 +153,12 @@ def _strict_class(
             "parse_json": parse_json,
         },
     )
+
+
+def _is_read(exchange_id: str, path: str, api: object, method: str) -> bool:
+    known = READS_BY_POST.get(exchange_id, {})
+    is_private = isinstance(api, list | tuple) and list(api) == ["private"]
+    return method == "POST" and is_private and path in known
 
 
 def _parse(text: str) -> object:

@@ -101,8 +101,16 @@ class Received:
         except ValueError:
             return
         self.is_json = True
-        code = parsed.get("code") if isinstance(parsed, dict) else None
+        code = _code_of(parsed) if isinstance(parsed, dict) else None
         self.code = str(code) if isinstance(code, str | int) else None
+
+
+def _code_of(body: dict[str, object]) -> object:
+    """Return the word of a refusal: `code`, Bybit's `retCode`, the first of Kraken's errors."""
+    errors = body.get("error")
+    if isinstance(errors, list) and errors:
+        return errors[0]
+    return body.get("code", body.get("retCode"))
 
 
 class Transport:
@@ -281,7 +289,8 @@ class Transport:
         suffix = BLAMED_SETTINGS.get(code or "")
         if suffix is not None:
             return f"check {self._credentials.setting(suffix)}"
-        names = ", ".join(self._credentials.setting(each) for each in (API_KEY, SECRET, PASSWORD))
+        parts = (API_KEY, SECRET, *([PASSWORD] if self._credentials.password else []))
+        names = ", ".join(map(self._credentials.setting, parts))
         return f"check {names}, and what the key is allowed to do"
 
 

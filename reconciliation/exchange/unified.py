@@ -1,4 +1,4 @@
-"""Exchanges other than OKX, through ccxt's unified structures, as far as that can be trusted.
+"""Exchanges without a reader of their own, through ccxt's unified structures.
 
 Orders, positions, balances and prices are read. A window of fills is not: its completeness cannot
 be proven through a unified method, which hides the exchange's own cursor, so that is `Unsupported`.
@@ -36,6 +36,7 @@ from reconciliation.exchange.gateway import (
     Unsupported,
 )
 from reconciliation.exchange.instruments import InstrumentTable
+from reconciliation.exchange.normalize import sub_tag_of
 from reconciliation.exchange.transport import NoSuchOrder
 
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
@@ -58,6 +59,7 @@ class UnifiedReader:
     position_mode: PositionMode
     types: frozenset[InstrumentType]
     sub_tag_field: str = ""
+    sub_tag_separator: str = ""
     trade_hint_field: str = ""
 
     @property
@@ -191,7 +193,7 @@ class UnifiedReader:
             created_at=fields.moment("timestamp"),
             updated_at=fields.moment("lastUpdateTimestamp"),
             client_order_id=fields.text("clientOrderId"),
-            sub_tag=info.text(self.sub_tag_field),
+            sub_tag=self._sub_tag(info, fields.text("clientOrderId")),
             trade_hint=info.text(self.trade_hint_field),
             reduce_only=fields.row.get("reduceOnly") is True,
             raw=info.raw(),
@@ -212,7 +214,7 @@ class UnifiedReader:
             price=fields.required_amount("price"),
             executed_at=fields.required_moment("timestamp"),
             exchange_order_id=fields.text("order"),
-            sub_tag=info.text(self.sub_tag_field),
+            sub_tag=self._sub_tag(info, None),
             trade_hint=info.text(self.trade_hint_field),
             fee=fee.amount("cost"),
             fee_currency=fee.text("currency"),
@@ -245,6 +247,11 @@ class UnifiedReader:
             entry_price=_price(fields, "entryPrice"),
             mark_price=_price(fields, "markPrice"),
             raw=self._info(fields).raw(),
+        )
+
+    def _sub_tag(self, info: Fields, client_order_id: str | None) -> str | None:
+        return sub_tag_of(
+            info, client_order_id, field=self.sub_tag_field, separator=self.sub_tag_separator
         )
 
     def _info(self, fields: Fields) -> Fields:

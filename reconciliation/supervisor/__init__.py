@@ -1,0 +1,1 @@
+"""Processes that are kept running: started, watched, started again, and ended without an orphan."""

@@ -64,9 +64,37 @@ def test_what_is_missing_to_read_an_account_is_said_when_it_is_added(
     assert "manage.py profile add" in said
 
 
+def test_no_password_is_asked_for_where_the_exchange_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MAIN_API_KEY", "long-enough")
+    monkeypatch.setenv("MAIN_SECRET", "long-enough")
+
+    assert "cannot be read" not in say("account", *with_(ADD, exchange="bybit"))
+
+
+def test_symbols_that_an_exchange_needs_are_asked_for_when_an_account_is_added() -> None:
+    said = say("account", *with_(ADD, exchange="binanceusdm"))
+
+    assert "fills of binanceusdm stay unknown" in said
+    assert "--option symbols=" in said
+    named = [*with_(ADD, exchange="binance", name="spot"), "--option", 'symbols=["BTC/USDT"]']
+    assert "unknown" not in say("account", *named)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (with_(ADD, exchange="hyperliquid"), "--exchange: hyperliquid demands"),
+        ([*ADD, "--option", "symbols=[5]"], "--option: exchange option symbols is [5]"),
+        (
+            [*with_(ADD, exchange="kraken"), "--option", 'instrument_types=["swap"]'],
+            "its swaps are the exchange krakenfutures",
+        ),
+        (
+            with_(ADD, exchange="kraken", position_mode="hedge"),
+            "--position-mode: hedge, but kraken is read for spot, which has no sides to hold",
+        ),
         (with_(ADD, exchange="okxx"), "--exchange: unknown exchange 'okxx': did you mean okx"),
         (with_(ADD, exchange=""), "--exchange: unknown exchange ''"),
         (with_(ADD, name="my account"), "NAME: 'my account' cannot be used; it needs 1 to 64"),

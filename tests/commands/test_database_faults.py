@@ -18,6 +18,8 @@ COMMANDS = [
     ["baseline", "--account", "main", "--comment", "x"],
     ["account", "list"],
     ["profile", "list"],
+    ["locks"],
+    ["sync_schedules"],
 ]
 on_every_command = pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciliation.exchange.ccxt_gateway import demanded_credentials
 from reconciliation.exchange.credentials import Credentials, load_base_url, load_credentials
 from reconciliation.exchange.gateway import CredentialsRejected, PermanentExchangeError
 
@@ -19,6 +20,25 @@ def test_credentials_are_read_from_the_environment() -> None:
         "secret-value",
         "pw-value",
     )
+
+
+def test_only_what_an_exchange_demands_is_read() -> None:
+    environ = {"MAIN_API_KEY": "key-value", "MAIN_SECRET": "secret-value"}
+    demanded = demanded_credentials("bybit")
+
+    credentials = load_credentials("MAIN", environ, demanded=demanded)
+
+    assert credentials.values() == ("key-value", "secret-value")
+    assert demanded_credentials("okx") - demanded == {"_PASSWORD"}
+    with pytest.raises(CredentialsRejected, match="MAIN_PASSWORD is not set"):
+        load_credentials("MAIN", environ, demanded=demanded_credentials("okx"))
+
+
+def test_an_exchange_that_demands_what_there_is_no_setting_for_is_refused() -> None:
+    with pytest.raises(PermanentExchangeError, match=r"hyperliquid demands .*walletAddress"):
+        demanded_credentials("hyperliquid")
+    with pytest.raises(PermanentExchangeError, match="'bybitt': did you mean bybit"):
+        demanded_credentials("bybitt")
 
 
 def test_a_value_is_read_from_a_file_without_its_newline(tmp_path: Path) -> None:

@@ -254,15 +254,15 @@ def test_what_is_no_list_is_no_answer(answer: object) -> None:
 
 def test_a_gateway_of_another_exchange_is_made_and_says_what_it_cannot_do() -> None:
     gateway = CcxtGateway(
-        exchange_id="binanceusdm",
+        exchange_id="deribit",
         credentials=STUB_CREDENTIALS,
         position_mode="net",
         clock=lambda: NOW,
         sleep=lambda seconds: None,
-        base_url="http://127.0.0.1:9/binance",
+        base_url="http://127.0.0.1:9/deribit",
     )
 
-    assert gateway._client.urls["api"]["fapiPrivate"] == "http://127.0.0.1:9/binance/fapi/v1"
+    assert gateway._client.urls["api"]["rest"] == "http://127.0.0.1:9/deribit"
     assert gateway.order_classes == (OrderClass.REGULAR,)
     with pytest.raises(Unsupported):
         next(iter(gateway.fetch_fill_pages(InstrumentType.SWAP, start=NOW, end=NOW)))

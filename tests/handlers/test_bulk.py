@@ -36,6 +36,7 @@ from tests.builders import (
     make_allocation,
     make_api_key,
     make_api_key_scope,
+    make_beat,
     make_external_order,
     make_fill,
     make_history,
@@ -221,6 +222,10 @@ SAMPLES: dict[str, tuple[Callable[[], models.Model], Callable[[], models.Model]]
     "API key's use": (
         lambda: make_use(last_used_at=NOW + timedelta(microseconds=1)),
         lambda: make_use(),
+    ),
+    "worker cluster": (
+        lambda: make_beat(AWKWARD, host=AWKWARD),
+        lambda: make_beat(result_at=None),
     ),
     "sighting": (lambda: make_sighting(count=9), lambda: make_sighting()),
 }

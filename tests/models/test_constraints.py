@@ -24,6 +24,8 @@ from tests.builders import (
     arranging,
     make_account,
     make_allocation,
+    make_api_key,
+    make_api_key_scope,
     make_external_order,
     make_fill,
     make_history,
@@ -50,6 +52,11 @@ def same_allocation_twice() -> None:
     twice(lambda: make_allocation(fill, history))
 
 
+def same_profile_of_a_key_twice() -> None:
+    key = make_api_key()
+    twice(lambda: make_api_key_scope(key))
+
+
 def same_fill_in_review_twice() -> None:
     fill = make_fill()
     twice(lambda: make_review(fill=fill))
@@ -70,6 +77,11 @@ def backward_coverage() -> None:
 
 
 VIOLATIONS: dict[str, Callable[[], Any]] = {
+    "api_key_name_unique": lambda: twice(make_api_key, name="bot"),
+    "api_key_public_id_unique": lambda: twice(make_api_key, public_id="1"),
+    "api_key_expires_after_its_creation": lambda: make_api_key(expires_at=NOW),
+    "api_key_revoked_by_somebody": lambda: make_api_key(revoked_at=NOW),
+    "api_key_profile_named_once": same_profile_of_a_key_twice,
     "account_position_mode_known": lambda: make_account(position_mode="both"),
     "profile_sub_tag_unique_per_account": lambda: [make_profile(n, sub_tag="x") for n in "ab"],
     "profile_capital_not_negative": lambda: make_profile(allocated_capital_usd="-0.01"),

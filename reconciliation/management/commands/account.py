@@ -10,11 +10,11 @@ from django.core.management.base import CommandError, CommandParser
 from reconciliation import conf
 from reconciliation.clock import SystemClock
 from reconciliation.domain.keys import iso_utc
-from reconciliation.enums import PositionMode
-from reconciliation.exchange.ccxt_gateway import require_exchange
+from reconciliation.enums import InstrumentType, PositionMode
+from reconciliation.exchange.ccxt_gateway import demanded_credentials
 from reconciliation.exchange.credentials import load_base_url, load_credentials
 from reconciliation.exchange.gateway import ExchangeError
-from reconciliation.exchange.options import parse_options
+from reconciliation.exchange.options import LISTING_BY_SYMBOL, parse_options
 from reconciliation.handlers.accounts import (
     AlreadyExists,
     InvalidValue,
@@ -25,6 +25,7 @@ from reconciliation.handlers.accounts import (
 from reconciliation.management.base import PortalCommand, find_account, shell_actor, table_lines
 from reconciliation.models import ExchangeAccount
 
+SPOT_ONLY = frozenset({InstrumentType.SPOT})
 _ARGUMENTS = {
     "name": "NAME",
     "exchange_id": "--exchange",
@@ -45,7 +46,8 @@ class Command(PortalCommand):
             "--prefix",
             required=True,
             metavar="PREFIX",
-            help="the environment holds PREFIX_API_KEY, PREFIX_SECRET and PREFIX_PASSWORD",
+            help="the environment holds PREFIX_API_KEY, PREFIX_SECRET and, where the exchange "
+            "demands one, PREFIX_PASSWORD",
         )
         add.add_argument(
             "--position-mode",
@@ -83,13 +85,19 @@ class Command(PortalCommand):
         name, exchange, prefix = options["name"], options["exchange"], options["prefix"]
         client_options = dict(_option(text) for text in options["option"])
         try:
-            require_exchange(exchange)
+            demanded = demanded_credentials(exchange)
         except ExchangeError as error:
             raise CommandError(f"--exchange: {error}", returncode=2) from error
         try:
-            parse_options(exchange, client_options)
+            read = parse_options(exchange, client_options)
         except ExchangeError as error:
             raise CommandError(f"--option: {error}", returncode=2) from error
+        if options["position_mode"] == PositionMode.HEDGE and read.instrument_types == SPOT_ONLY:
+            raise CommandError(
+                f"--position-mode: hedge, but {exchange} is read for spot, which has no sides to "
+                "hold; say net",
+                returncode=2,
+            )
         try:
             create_account(
                 name=name,
@@ -104,8 +112,13 @@ class Command(PortalCommand):
         except InvalidValue as error:
             raise CommandError(f"{_ARGUMENTS[error.field]}: {error.fault}", returncode=2) from error
         self.stdout.write(f"{name} is added. Next: manage.py profile add NAME --account {name} …")
+        if exchange in LISTING_BY_SYMBOL and not read.symbols:
+            self.stdout.write(
+                f"The fills of {exchange} stay unknown: they are listed by symbol. Add the account "
+                "with --option symbols='[\"BTC/USDT\"]', naming all that it trades."
+            )
         try:
-            load_credentials(prefix, os.environ)
+            load_credentials(prefix, os.environ, demanded=demanded)
             load_base_url(prefix, os.environ)
         except ExchangeError as error:
             self.stdout.write(f"It cannot be read yet: {error}.")

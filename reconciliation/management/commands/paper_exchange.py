@@ -12,7 +12,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from reconciliation.clock import SystemClock
 from reconciliation.demo.arguments import whole_number
 from reconciliation.demo.ports import other_port
-from reconciliation.demo.stopping import stop_on_signals
 from reconciliation.exchange.credentials import (
     API_KEY,
     BASE_URL,
@@ -24,6 +23,7 @@ from reconciliation.exchange.credentials import (
 from reconciliation.exchange.gateway import CredentialsRejected
 from reconciliation.exchange.paper.book import PaperAccount, PositionMode
 from reconciliation.exchange.paper.server import PaperExchange
+from reconciliation.supervisor.stopping import stop_on_signals
 
 BALANCES = {"USDT": Decimal(100_000)}
 _LOOK_AGAIN_SECONDS = 3600.0

@@ -1,0 +1,71 @@
+"""`manage.py run_portal`: the web server and the workers, watched and kept running."""
+
+import argparse
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+from django.db import connections
+
+from reconciliation import conf, schedules
+from reconciliation.clock import SystemClock
+from reconciliation.handlers.jobs import drop_old_beats
+from reconciliation.management.base import PortalCommand
+from reconciliation.supervisor import portal
+from reconciliation.supervisor.stopping import stop_on_signals
+from reconciliation.supervisor.supervise import supervise
+from reconciliation.supervisor.web import AddressUnusable, parse_address, require_free
+
+logger = logging.getLogger(__name__)
+
+
+class Command(PortalCommand):
+    help = (
+        "Start the web server and the workers, and keep them running: whatever ends or gives no"
+        " sign of life is started again. SIGTERM or Ctrl-C ends everything; a second one at once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--bind",
+            default="127.0.0.1:8000",
+            metavar="HOST:PORT",
+            help="where the web server listens (default: 127.0.0.1:8000)",
+        )
+        parser.add_argument(
+            "--threads", type=int, default=8, help="requests served at once (default: 8)"
+        )
+        parser.add_argument(
+            "--beat-limit",
+            type=float,
+            default=portal.BEAT_LIMIT_SECONDS,
+            help=argparse.SUPPRESS,
+        )
+
+    def run(self, **options: Any) -> None:
+        if not 1 <= options["threads"] <= 100:
+            raise CommandError("--threads: a whole number from 1 to 100, for example 8")
+        clock = SystemClock()
+        try:
+            address = parse_address(options["bind"])
+            require_free(address)
+            portal.require_ready()
+            table = schedules.jobs(conf.require(settings.RECON_ENVIRON))
+        except AddressUnusable as error:
+            raise CommandError(f"--bind: {error}") from error
+        except (portal.CannotStart, schedules.NotInMinutes) as error:
+            raise CommandError(str(error)) from error
+        for each in schedules.sync_schedules(table, now=clock.now()):
+            logger.info("schedule %s: %s", each.name, "; ".join((each.outcome, *each.changes)))
+        drop_old_beats(now=clock.now())
+        # The threads that look for signs of life make connections of their own.
+        connections.close_all()
+        children = [
+            portal.web(address, threads=options["threads"]),
+            portal.cluster(catch_up=[job.task for job in table], limit=options["beat_limit"]),
+        ]
+        logger.info("the portal listens on http://%s", address)
+        with stop_on_signals() as stop:
+            supervise(children, stop)
+        logger.info("everything has ended")

@@ -1,0 +1,192 @@
+"""Jobs as the queue calls them: apart, asked again whether they are wanted, told in words."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from django_q.models import OrmQ, Schedule
+from django_q.scheduler import scheduler
+
+from reconciliation import conf, tasks
+from reconciliation.cycles.outcome import RunOutcome
+from reconciliation.enums import Coverage, RunKind, RunStatus
+from reconciliation.models import ExchangeAccount, Run
+from reconciliation.schedules import jobs, sync_schedules
+from tests import builders
+from tests.supervisor.scratch import environ
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cycles(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Return the accounts whose cycle was run: none really is."""
+    ran: list[str] = []
+
+    def run(*, account: ExchangeAccount, ports: object) -> RunOutcome:
+        ran.append(account.name)
+        return RunOutcome(
+            account=account.name,
+            kind=RunKind.RECONCILE,
+            status=RunStatus.FAILED,
+            coverage=Coverage.NONE,
+            run_id=7,
+            error="nothing could be read: no network",
+            counts={},
+            unread={},
+            row_errors=(),
+        )
+
+    monkeypatch.setattr(tasks, "run_cycle", run)
+    yield ran
+    tasks._ports.cache_clear()
+
+
+def ended(account: ExchangeAccount, *, seconds_ago: float, **values: Any) -> Run:
+    at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    return builders.make_run(
+        account, started_at=at - timedelta(seconds=1), finished_at=at, **values
+    )
+
+
+def test_each_enabled_account_gets_a_task_of_its_own() -> None:
+    main, second = builders.make_account("main"), builders.make_account("second")
+    builders.make_account("off", enabled=False)
+
+    assert tasks.reconcile_all() == "queued: main, second"
+
+    queued = [(row.func(), row.args(), row.name()) for row in OrmQ.objects.order_by("pk")]
+    task = "reconciliation.tasks.reconcile_account"
+    assert queued == [
+        (task, (main.pk,), "reconcile main"),
+        (task, (second.pk,), "reconcile second"),
+    ]
+
+
+def test_without_an_account_nothing_is_queued() -> None:
+    assert tasks.reconcile_all() == "no account is enabled"
+    assert not OrmQ.objects.exists()
+
+
+def test_a_run_that_fails_for_an_expected_reason_is_a_sentence_and_no_failed_task(
+    cycles: list[str],
+) -> None:
+    account = builders.make_account()
+    words = tasks.reconcile_account(account.pk)
+    assert cycles == ["main"]
+    assert words == "main: FAILED, coverage NONE, run 7: nothing could be read: no network"
+
+
+def test_an_account_that_was_disabled_meanwhile_is_left_alone(cycles: list[str]) -> None:
+    account = builders.make_account(enabled=False)
+    assert "is not enabled any more" in tasks.reconcile_account(account.pk)
+    assert "is not enabled any more" in tasks.reconcile_account(account.pk + 1)
+    assert cycles == []
+
+
+@pytest.mark.parametrize("status", [RunStatus.SUCCEEDED, RunStatus.FAILED])
+def test_a_task_that_is_delivered_again_finds_its_work_done(
+    cycles: list[str], status: RunStatus
+) -> None:
+    account = builders.make_account()
+    ended(account, seconds_ago=20, status=status)
+    assert "main: a run of it ended 20 s ago" in tasks.reconcile_account(account.pk)
+    assert cycles == []
+
+
+def test_after_half_an_interval_a_run_is_wanted_again(cycles: list[str]) -> None:
+    account = builders.make_account()
+    ended(account, seconds_ago=31)
+    tasks.reconcile_account(account.pk)
+    assert cycles == ["main"]
+
+
+def test_a_run_of_one_profile_or_another_account_does_not_count(cycles: list[str]) -> None:
+    account, other = builders.make_account(), builders.make_account("other")
+    ended(account, seconds_ago=1, only_profile="alpha")
+    ended(other, seconds_ago=1)
+    tasks.reconcile_account(account.pk)
+    assert cycles == ["main"]
+
+
+def test_while_another_run_holds_the_account_it_comes_back_when_the_claim_is_over(
+    cycles: list[str],
+) -> None:
+    account = builders.make_account()
+    until = datetime.now(UTC) + timedelta(seconds=80)
+    builders.make_run(account, status=RunStatus.RUNNING, claim_expires_at=until)
+
+    assert "a run of it is under way" in tasks.reconcile_account(account.pk)
+    tasks.reconcile_account(account.pk)
+
+    assert cycles == []
+    schedule = Schedule.objects.get()
+    assert schedule.next_run == until
+    assert schedule.schedule_type == Schedule.ONCE
+    assert (schedule.func, ast.literal_eval(schedule.args)) == (
+        "reconciliation.tasks.reconcile_account",
+        (account.pk,),
+    )
+
+
+def test_a_claim_whose_time_is_over_is_taken_over(cycles: list[str]) -> None:
+    account = builders.make_account()
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    builders.make_run(account, status=RunStatus.RUNNING, claim_expires_at=past)
+    tasks.reconcile_account(account.pk)
+    assert cycles == ["main"]
+
+
+def test_gateways_are_kept_within_a_process_and_made_anew_in_another() -> None:
+    pid = os.getpid()
+    ours = tasks._ports(pid)
+    assert tasks._ports(pid) is ours
+    assert tasks._ports(pid + 1) is not ours
+
+
+def test_a_task_is_never_started_twice_while_it_runs_or_waits_in_the_cluster() -> None:
+    queue = settings.Q_CLUSTER
+    # One is run, `queue_limit` and one in the pusher's hand wait behind it: each for its time-out.
+    assert queue["retry"] > queue["timeout"] * (queue["queue_limit"] + 2)
+    assert (queue["bulk"], queue["max_attempts"], queue["ack_failures"]) == (1, 1, True)
+    assert queue["catch_up"] is False
+
+
+def test_the_pages_import_no_exchange_client() -> None:
+    code = "import sys; import recon_portal.wsgi; sys.exit('ccxt' in sys.modules)"
+    done = subprocess.run(  # noqa: S603  (our own code)
+        [sys.executable, "-c", code],
+        cwd=settings.BASE_DIR,
+        env=environ("sqlite:///unused.sqlite3"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_schedulers_on_one_database_queue_a_job_once() -> None:
+    sync_schedules(jobs(conf.require({})), now=datetime.now(UTC))
+    together = Barrier(2)
+
+    def schedule() -> None:
+        together.wait()
+        scheduler()
+        connections.close_all()
+
+    threads = [Thread(target=schedule) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [row.func() for row in OrmQ.objects.all()] == ["reconciliation.tasks.reconcile_all"]
