@@ -1,11 +1,15 @@
 """Time as the portal sees it; drills bring their own."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
+
+# How far another machine's clock may be ahead of this one's. What is said to be later than that was
+# written by a clock that was wrong, and must not pass for news until that moment comes.
+MOST_AHEAD = timedelta(minutes=1)
 
 
 class Clock(Protocol):

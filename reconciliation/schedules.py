@@ -1,6 +1,6 @@
 """When the jobs run: one table, applied by `manage.py sync_schedules`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -13,6 +13,8 @@ from reconciliation.conf import Conf
 MINUTE = timedelta(minutes=1)
 # A schedule that calls one of these is ours; what others have added to the queue is left alone.
 OURS = "reconciliation.tasks."
+# Schedules are looked at every half minute: one that is due for so long is not being fired.
+LATE = 2 * MINUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,18 @@ def sync_schedules(table: Sequence[Job], *, now: datetime) -> list[SyncedSchedul
                 outcome: Literal["repaired", "unchanged"] = "repaired" if changes else "unchanged"
                 done.append(SyncedSchedule(name=name, outcome=outcome, changes=changes))
     return sorted(done, key=lambda each: each.name)
+
+
+def neglected(tasks: Collection[str], *, now: datetime) -> list[str]:
+    """Return those of some recurring tasks that no schedule queues in time.
+
+    Theirs is gone, switched off, put off further than its own interval (a clock that was wrong for
+    a moment does that), or due for longer than `LATE`: one broken schedule keeps the queue from
+    firing any other.
+    """
+    rows = Schedule.objects.filter(func__in=tasks, next_run__gte=now - LATE).exclude(repeats=0)
+    in_time = {row.func for row in rows if row.next_run <= now + (row.minutes or 0) * MINUTE}
+    return [task for task in tasks if task not in in_time]
 
 
 def _is_ours(row: Schedule) -> bool:

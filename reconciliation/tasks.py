@@ -10,23 +10,34 @@ from datetime import datetime
 from functools import lru_cache
 
 from django.conf import settings
+from django_q.brokers import get_broker
 from django_q.models import Schedule
 from django_q.tasks import async_task
 
 from reconciliation import conf
-from reconciliation.clock import SystemClock
+from reconciliation.clock import MOST_AHEAD, SystemClock
 from reconciliation.cycles.gateways import AccountGateways
 from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.cycles.ports import Ports
 from reconciliation.cycles.reconcile import reconcile_account as run_cycle
 from reconciliation.enums import RunKind
 from reconciliation.models import ExchangeAccount
-from reconciliation.selectors.locks import claimed_until, last_end_of_a_run
+from reconciliation.selectors.locks import claimed_until, last_ended_run
+
+# Tasks that may wait besides those of the accounts: signs of life, runs that come back.
+OTHERS_WAITING = 10
 
 
 def reconcile_all() -> str:
-    """Queue one task an enabled account, so that a slow or broken one keeps no other waiting."""
-    accounts = ExchangeAccount.objects.filter(enabled=True).order_by("pk")
+    """Queue one task an enabled account, so that a slow or broken one keeps no other waiting.
+
+    While more tasks wait than one for each account, all have their turn, and none is added: what
+    comes in faster than it is done would pile up for as long as the exchanges are slow.
+    """
+    accounts = list(ExchangeAccount.objects.filter(enabled=True).order_by("pk"))
+    waiting = get_broker().queue_size()
+    if waiting > len(accounts) + OTHERS_WAITING:
+        return f"{waiting} tasks wait for a worker already: none is added"
     for account in accounts:
         async_task(
             "reconciliation.tasks.reconcile_account",
@@ -48,11 +59,12 @@ def reconcile_account(account_id: int) -> str:
     if until is not None:
         _come_back(account, until)
         return f"{account.name}: a run of it is under way, at the longest until {until:%H:%M:%S}"
-    ended_at = last_end_of_a_run(account_id=account_id, kind=RunKind.RECONCILE)
     now = ports.clock.now()
-    if ended_at is not None and now - ended_at < ports.conf.interval / 2:
-        age = (now - ended_at).total_seconds()
-        return f"{account.name}: a run of it ended {age:.0f} s ago: nothing to do"
+    last = last_ended_run(account_id=account_id, kind=RunKind.RECONCILE, until=now + MOST_AHEAD)
+    # By its beginning: a run that takes most of an interval must not cost the next one.
+    if last is not None and now - last.started_at < ports.conf.interval / 2:
+        age = (now - last.started_at).total_seconds()
+        return f"{account.name}: a run of it began {age:.0f} s ago and ended: nothing to do"
     return _in_words(run_cycle(account=account, ports=ports))
 
 

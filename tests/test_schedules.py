@@ -13,7 +13,15 @@ from django.test import override_settings
 from django_q.models import Schedule
 
 from reconciliation import conf
-from reconciliation.schedules import Job, NotInMinutes, SyncedSchedule, jobs, sync_schedules
+from reconciliation.schedules import (
+    LATE,
+    Job,
+    NotInMinutes,
+    SyncedSchedule,
+    jobs,
+    neglected,
+    sync_schedules,
+)
 from tests.builders import NOW
 
 pytestmark = pytest.mark.django_db
@@ -88,6 +96,26 @@ def test_a_double_and_a_job_that_is_no_more_are_deleted_and_what_others_made_is_
     ]
     names = list(Schedule.objects.order_by("name").values_list("name", flat=True))
     assert names == ["reconcile", "reconcile main after a claim", "theirs"]
+
+
+@pytest.mark.parametrize(
+    "hand",
+    [
+        {"repeats": 0},
+        {"func": "os.abort"},
+        {"next_run": None},
+        {"next_run": NOW - LATE - timedelta(seconds=1)},
+        {"next_run": NOW + timedelta(seconds=61)},
+    ],
+)
+def test_a_task_that_its_schedule_does_not_queue_in_time_is_neglected(hand: dict[str, Any]) -> None:
+    assert neglected([JOB.task], now=NOW) == [JOB.task]
+    synced(JOB)
+    for next_run in (NOW, NOW - LATE, NOW + timedelta(seconds=60)):
+        Schedule.objects.update(next_run=next_run)
+        assert neglected([JOB.task], now=NOW) == []
+    Schedule.objects.update(**hand)
+    assert neglected([JOB.task], now=NOW) == [JOB.task]
 
 
 def test_an_interval_of_whole_minutes_is_kept_and_another_one_is_refused() -> None:

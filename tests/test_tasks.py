@@ -50,10 +50,10 @@ def cycles(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     tasks._ports.cache_clear()
 
 
-def ended(account: ExchangeAccount, *, seconds_ago: float, **values: Any) -> Run:
+def ended(account: ExchangeAccount, *, seconds_ago: float, took: float = 1, **values: Any) -> Run:
     at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
     return builders.make_run(
-        account, started_at=at - timedelta(seconds=1), finished_at=at, **values
+        account, started_at=at - timedelta(seconds=took), finished_at=at, **values
     )
 
 
@@ -69,6 +69,15 @@ def test_each_enabled_account_gets_a_task_of_its_own() -> None:
         (task, (main.pk,), "reconcile main"),
         (task, (second.pk,), "reconcile second"),
     ]
+
+
+def test_tasks_that_no_worker_gets_round_to_do_not_pile_up() -> None:
+    for number in range(20):
+        builders.make_account(f"account{number}")
+    tasks.reconcile_all()
+    assert tasks.reconcile_all().startswith("queued: ")
+    assert tasks.reconcile_all() == "40 tasks wait for a worker already: none is added"
+    assert OrmQ.objects.count() == 40
 
 
 def test_without_an_account_nothing_is_queued() -> None:
@@ -98,13 +107,27 @@ def test_a_task_that_is_delivered_again_finds_its_work_done(
 ) -> None:
     account = builders.make_account()
     ended(account, seconds_ago=20, status=status)
-    assert "main: a run of it ended 20 s ago" in tasks.reconcile_account(account.pk)
+    assert "main: a run of it began 21 s ago and ended" in tasks.reconcile_account(account.pk)
     assert cycles == []
 
 
 def test_after_half_an_interval_a_run_is_wanted_again(cycles: list[str]) -> None:
     account = builders.make_account()
-    ended(account, seconds_ago=31)
+    ended(account, seconds_ago=30)
+    tasks.reconcile_account(account.pk)
+    assert cycles == ["main"]
+
+
+def test_a_slow_run_does_not_cost_the_next_one(cycles: list[str]) -> None:
+    account = builders.make_account()
+    ended(account, seconds_ago=25, took=35)
+    tasks.reconcile_account(account.pk)
+    assert cycles == ["main"]
+
+
+def test_a_run_from_when_the_clock_was_wrong_keeps_none_away(cycles: list[str]) -> None:
+    account = builders.make_account()
+    ended(account, seconds_ago=-86_400)
     tasks.reconcile_account(account.pk)
     assert cycles == ["main"]
 

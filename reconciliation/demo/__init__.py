@@ -1,6 +1,7 @@
-"""The demo: a trading system that misses messages, an exchange, and the portal that repairs.
+"""The demo: trading systems that miss messages, an exchange, and the portal that repairs.
 
-Two processes under one that watches them: `worker` (paper exchange, bots, reconciliation loop)
-and `server` (the console). Everything is real but the trading and the exchange: the handlers, the
-cycle, the client over HTTP, the database.
+One process keeps three others running, with the supervisor that keeps the portal running too: web
+and workers, which are the portal, and `world`, which is everything outside it. All is real but the
+trading and the exchange: bots deliver over the API, jobs run in the queue, the client reads over
+HTTP.
 """

@@ -1,4 +1,4 @@
-"""One of the demo's processes: `python -m reconciliation.demo worker|server …`.
+"""One of the demo's processes: `python -m reconciliation.demo start|world …`.
 
 What is imported depends on which one it is, and only after Django is set up.
 """
@@ -8,19 +8,20 @@ import sys
 import django
 
 
-def main(role: str, *numbers: str) -> None:
-    """Be the worker (port, interval, seed) or the web server (port)."""
+def main(role: str, *arguments: str) -> None:
+    """Be the process that starts the others (port, seed, lock) or the world (ports, seed)."""
     django.setup()
-    if role == "worker":
-        from reconciliation.demo.worker import work
+    numbers = [int(each) for each in arguments]
+    if role == "start":
+        from reconciliation.demo.start import run
 
-        port, interval, seed = map(int, numbers)
-        work(port=port, interval=interval, seed=seed)
+        port, seed, lock = numbers
+        run(port=port, seed=seed, lock=lock)
     else:
-        from reconciliation.demo.server import serve
+        from reconciliation.demo.live import live
 
-        (port,) = map(int, numbers)
-        serve(port)
+        port, exchange_port, seed = numbers
+        live(port=port, exchange_port=exchange_port, seed=seed)
 
 
 if __name__ == "__main__":

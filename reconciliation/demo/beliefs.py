@@ -15,13 +15,17 @@ from reconciliation.domain.deliveries import (
 from reconciliation.enums import (
     Direction,
     HistoryKind,
+    OrderClass,
     OrderStatus,
     OrderType,
+    PositionSide,
     Purpose,
     Side,
     TradeStatus,
 )
 from reconciliation.exchange.paper.book import PaperFill, PaperOrder
+from reconciliation.exchange.paper.book import PositionSide as PaperPositionSide
+from reconciliation.exchange.paper.engine import SPOT_FEE
 
 _STATUS_OF_STATE = {
     "live": OrderStatus.OPEN,
@@ -41,6 +45,7 @@ class BotTrade:
     symbol: str
     direction: Direction
     opened_at: datetime
+    is_hedged: bool = False
     status: TradeStatus = TradeStatus.PENDING
     held: Decimal = ZERO
     orders_placed: dict[Purpose, int] = field(
@@ -51,6 +56,13 @@ class BotTrade:
         """Return the side on which an order of a purpose trades."""
         buys = (self.direction == Direction.LONG) == (purpose == Purpose.ENTRY)
         return Side.BUY if buys else Side.SELL
+
+    @property
+    def position_side(self) -> PaperPositionSide | None:
+        """Return the side that an order of it names at an exchange in hedge mode."""
+        if not self.is_hedged:
+            return None
+        return "long" if self.direction == Direction.LONG else "short"
 
     def take(self, purpose: Purpose, quantity: Decimal) -> None:
         """Add what an entry bought, or subtract what an exit sold."""
@@ -69,13 +81,36 @@ class BotTrade:
             status=self.status,
         )
 
-    def position_row(self) -> DeliveredPosition:
-        """Return the position that the trade means to its bot."""
+    def position_row(self, quantity: Decimal | None = None) -> DeliveredPosition:
+        """Return the position that the trade means to its bot, or one of another quantity."""
         return DeliveredPosition(
             profile=self.profile,
             symbol=self.symbol,
             direction=self.direction,
-            quantity=self.held,
+            quantity=self.held if quantity is None else quantity,
+        )
+
+    def history_row(
+        self,
+        *,
+        row_id: str,
+        purpose: Purpose,
+        fills: Sequence[PaperFill],
+        fill_id: str | None,
+        order_ref: str | None,
+    ) -> DeliveredHistory:
+        """Return fills as one history row; `fill_id` is None for a bot that knows none."""
+        return DeliveredHistory(
+            row_id=row_id,
+            trade_id=self.trade_id,
+            kind=HistoryKind(purpose),
+            quantity=sum(map(net_quantity, fills), ZERO),
+            price=fills[0].price,
+            fee=sum((fill.fee or ZERO for fill in fills), ZERO),
+            fee_currency=fills[0].fee_currency,
+            executed_at=max(fill.executed_at for fill in fills),
+            exchange_fill_id=fill_id,
+            order_ref=order_ref,
         )
 
 
@@ -87,6 +122,7 @@ class BotOrder:
     purpose: Purpose
     client_order_id: str
     exchange_order_id: str | None
+    order_class: OrderClass = OrderClass.REGULAR
     status: OrderStatus
     quantity: Decimal
     price: Decimal
@@ -113,6 +149,8 @@ class BotOrder:
             created_at=self.created_at,
             client_order_id=self.client_order_id,
             exchange_order_id=self.exchange_order_id,
+            order_class=self.order_class,
+            position_side=None if trade.position_side is None else PositionSide(trade.direction),
             sub_tag=trade.sub_tag,
         )
 
@@ -121,13 +159,16 @@ class BotOrder:
     ) -> list[DeliveredHistory]:
         """Take what the exchange says; return the history rows of the fills that are news.
 
-        With `by_id` each fill has its row and its id; without, one row has the sum and no id, as
-        of a bot that only saw how far its order was filled.
+        `fills` are all of the order that the bot knows of. With `by_id` each fill has its row and
+        its id; without, one row has the sum and no id, as of a bot that only saw how far its order
+        was filled.
         """
-        self.exchange_order_id = order.exchange_order_id
+        # Of a replaced order it keeps the first id, as it does of one that it was told once.
+        self.exchange_order_id = self.exchange_order_id or order.exchange_order_id
         self.status = _STATUS_OF_STATE[order.state]
+        self.quantity, self.price = order.quantity, order.price or self.price
         if order.filled > self.filled:
-            self.trade.take(self.purpose, order.filled - self.filled)
+            self.trade.take(self.purpose, self._net(order.filled) - self._net(self.filled))
         self.filled, self.average_price = order.filled, order.average_price
         news = [fill for fill in fills if fill.fill_id not in self.known_fills]
         self.known_fills.update(fill.fill_id for fill in news)
@@ -135,19 +176,26 @@ class BotOrder:
             return [self._history_row(fill.fill_id, [fill], fill.fill_id) for fill in news]
         return [self._history_row("rest", news, None)] if news else []
 
+    def _net(self, quantity: Decimal) -> Decimal:
+        """Return what a quantity that was filled moves the holding by."""
+        buys_spot = ":" not in self.trade.symbol and self.trade.side(self.purpose) == Side.BUY
+        return quantity - quantity * SPOT_FEE if buys_spot else quantity
+
     def _history_row(
         self, name: str, fills: Sequence[PaperFill], fill_id: str | None
     ) -> DeliveredHistory:
-        quantity = sum((fill.quantity for fill in fills), ZERO)
-        return DeliveredHistory(
+        return self.trade.history_row(
             row_id=f"{self.client_order_id}-{name}",
-            trade_id=self.trade.trade_id,
-            kind=HistoryKind(self.purpose),
-            quantity=quantity,
-            price=fills[0].price,
-            fee=sum((fill.fee or ZERO for fill in fills), ZERO),
-            fee_currency=fills[0].fee_currency,
-            executed_at=max(fill.executed_at for fill in fills),
-            exchange_fill_id=fill_id,
+            purpose=self.purpose,
+            fills=fills,
+            fill_id=fill_id,
             order_ref=self.client_order_id,
         )
+
+
+def net_quantity(fill: PaperFill) -> Decimal:
+    """Return what a fill moved the holding by: a fee in the base currency is not held."""
+    base = fill.symbol.partition("/")[0]
+    if fill.side == "buy" and fill.fee is not None and fill.fee_currency == base:
+        return fill.quantity - fill.fee
+    return fill.quantity

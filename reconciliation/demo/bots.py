@@ -9,41 +9,32 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from random import Random
 
-from reconciliation.demo.beliefs import BotOrder, BotTrade
-from reconciliation.demo.market import BTC, ETH, Fate, paper_side
+from reconciliation.demo.accounts import QUANTITIES, BotSpec, Market
+from reconciliation.demo.beliefs import BotOrder, BotTrade, net_quantity
+from reconciliation.demo.outbox import Outbox
 from reconciliation.demo.plans import Plan, choose_plan
-from reconciliation.domain.amounts import ZERO
-from reconciliation.domain.deliveries import (
-    DeliveredHistory,
-    DeliveredOrder,
-    DeliveredPosition,
-    DeliveredTrade,
-    Delivery,
-)
-from reconciliation.domain.keys import client_order_id
-from reconciliation.enums import Direction, OrderStatus, Purpose, TradeStatus
-from reconciliation.exchange.paper.book import PaperAccount
+from reconciliation.demo.slots import Slot
+from reconciliation.domain.deliveries import DeliveredOrder, Delivery
+from reconciliation.domain.keys import client_order_id, trade_code
+from reconciliation.domain.plans.adoption import ADOPTED_TRADE_PREFIX
+from reconciliation.enums import Direction, OrderStatus, Purpose
+from reconciliation.exchange.paper.book import PaperAccount, PaperFill
 
-# Base units, each a whole number of half steps: half of an order can be filled.
-QUANTITIES = {
-    BTC: tuple(Decimal(text) for text in ("0.1", "0.2", "0.3", "0.5")),
-    ETH: tuple(Decimal(text) for text in ("1", "2", "4", "5")),
-}
 # Every so many seconds a bot delivers once more what it believes of its orders at work.
 REPEAT_EVERY = 30
+# How many ended orders it remembers the first words of.
+_REMEMBERED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BotSpec:
-    """Who a bot is to exchange and portal, and what it trades."""
+@dataclass(slots=True)
+class Closing:
+    """A trade that somebody else closed by `fill`; its bot hears of it after `wait` seconds."""
 
-    profile: str
-    sub_tag: str
-    allocated_capital_usd: Decimal
-    symbols: tuple[str, ...]
+    trade: BotTrade
+    fill: PaperFill
+    wait: int
 
 
 class Bot:
@@ -58,195 +49,176 @@ class Bot:
         random: Random,
         patience: int,
         trades_before: int = 0,
-        opening: Iterable[Plan] = (),
         choose: Callable[[Random], Plan] = choose_plan,
+        begins: Callable[[BotTrade, Plan], None] = lambda trade, plan: None,
     ) -> None:
         """Make a bot that has done nothing yet.
 
         `patience` is for how many seconds it goes on without a message that it missed;
-        `trades_before` is how many trade ids are used up; `opening` are the plans of its first
-        orders, before `choose` picks them.
+        `trades_before` is how many trade ids are used up; `choose` picks the life of an order;
+        `begins` is told when one begins that was ordered by `order_drift`.
         """
         self.spec = spec
         self.exchange = exchange
         self.random = random
         self.patience = patience
-        self.missed = 0
+        self.trades_made = trades_before
+        self.closings: list[Closing] = []
+        self.drifts: deque[Plan] = deque()
         self._deliver = deliver
         self._choose = choose
-        self._opening = deque(opening)
-        self._trades_made = trades_before
+        self._begins = begins
         self._seconds = 0
-        self._left_behind: dict[str, deque[BotTrade]] = {each: deque() for each in spec.symbols}
-        self._slots = [_Slot(self, symbol) for symbol in spec.symbols]
+        self._attended: set[str] = set()
+        self._left_behind: list[BotTrade] = []
+        self._first_words: deque[DeliveredOrder] = deque(maxlen=_REMEMBERED)
+        self.slots = [Slot(self, market) for market in spec.markets]
 
     def tick(self) -> None:
         """Let a second pass, and deliver what the bot learnt in it."""
         self._seconds += 1
-        outbox = _Outbox()
-        for slot in self._slots:
+        outbox = Outbox()
+        for slot in self.slots:
             slot.tick(outbox)
+        self._hear_of_closings(outbox)
         if self._seconds % REPEAT_EVERY == 0:
-            outbox.orders += [slot.order.row() for slot in self._slots if slot.order is not None]
+            outbox.orders += [order.row() for slot in self.slots if (order := slot.told_order)]
         if outbox:
             self._deliver(outbox.delivery(self.exchange.name))
 
+    def order_drift(self, plan: Plan) -> None:
+        """Let one of the next orders have this life."""
+        self.drifts.append(plan)
+
     def take_over(self, trades: Iterable[BotTrade]) -> None:
-        """Close trades that are open and that no bot attends to, each when its symbol is free."""
-        known = {trade.trade_id for trade in self._trades()}
+        """Close trades that are open and that no bot attends to, each when its market is free."""
         for trade in trades:
-            if trade.trade_id not in known:
-                self._left_behind[trade.symbol].append(trade)
+            if trade.trade_id not in self._attended:
+                self.attend(trade)
+                self._left_behind.append(trade)
 
-    def next_plan(self) -> Plan:
-        """Return the plan of the bot's next order."""
-        return self._opening.popleft() if self._opening else self._choose(self.random)
+    def hear_of(self, closings: Iterable[Closing]) -> None:
+        """Take note, some time later, that others have closed trades."""
+        for closing in closings:
+            self.attend(closing.trade)
+            self.closings.append(closing)
 
-    def next_trade(self, symbol: str, now: datetime) -> BotTrade:
-        """Return a trade that was left behind, or a new one."""
-        if self._left_behind[symbol]:
-            return self._left_behind[symbol].popleft()
-        self._trades_made += 1
-        return BotTrade(
-            trade_id=f"{self.spec.profile}-{self._trades_made}",
+    def stop(self) -> None:
+        """End as a process does: what was at work at the exchange is canceled there."""
+        for slot in self.slots:
+            slot.give_up()
+
+    def attend(self, trade: BotTrade) -> None:
+        """Remember a trade as the bot's own business, by both names that it may have."""
+        adopted = ADOPTED_TRADE_PREFIX + trade_code(trade.sub_tag, trade.trade_id)
+        self._attended |= {trade.trade_id, adopted}
+
+    def next_plan(self, trade: BotTrade, purpose: Purpose) -> Plan:
+        """Return the life of the bot's next order."""
+        for plan in self.drifts:
+            if purpose == Purpose.ENTRY or not plan.only_entries:
+                self.drifts.remove(plan)
+                self._begins(trade, plan)
+                return plan
+        return self._choose(self.random)
+
+    def next_trade(self, market: Market, now: datetime) -> BotTrade:
+        """Return a trade that was left behind in a market, or a new one."""
+        for trade in self._left_behind:
+            if trade.symbol == market.symbol and market.direction in (None, trade.direction):
+                self._left_behind.remove(trade)
+                return trade
+        return self._new_trade(market, now)
+
+    def _new_trade(self, market: Market, now: datetime) -> BotTrade:
+        self.trades_made += 1
+        trade = BotTrade(
+            trade_id=f"{self.spec.profile}-{self.trades_made}",
             profile=self.spec.profile,
             sub_tag=self.spec.sub_tag,
-            symbol=symbol,
-            direction=self.random.choice((Direction.LONG, Direction.SHORT)),
+            symbol=market.symbol,
+            direction=market.direction or self.random.choice((Direction.LONG, Direction.SHORT)),
             opened_at=now,
+            is_hedged=self.exchange.position_mode == "hedge" and ":" in market.symbol,
         )
+        self.attend(trade)
+        return trade
 
-    def _trades(self) -> Iterator[BotTrade]:
-        yield from (slot.trade for slot in self._slots if slot.trade is not None)
-        for waiting in self._left_behind.values():
-            yield from waiting
+    def remember(self, first_words: DeliveredOrder) -> None:
+        """Keep what was first said of an order that has ended."""
+        self._first_words.append(first_words)
 
+    def quiet_slots(self) -> Iterator[Slot]:
+        """Yield the markets of derivatives in which a trade is held and no order is at work.
 
-class _Outbox:
-    """The rows of one second; of a row that changed twice in it only the last word goes out."""
+        What is held on a spot market is a balance, which the exchange does not tell by trade.
+        """
+        yield from (slot for slot in self.slots if slot.is_quiet and ":" in slot.market.symbol)
 
-    def __init__(self) -> None:
-        self.trades: list[DeliveredTrade] = []
-        self.orders: list[DeliveredOrder] = []
-        self.history: list[DeliveredHistory] = []
-        self.positions: list[DeliveredPosition] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.trades or self.orders or self.history or self.positions)
-
-    def delivery(self, account: str) -> Delivery:
-        """Return everything as one delivery."""
-        return Delivery(
-            account=account,
-            trades=tuple({row.trade_id: row for row in self.trades}.values()),
-            orders=tuple({row.client_order_id: row for row in self.orders}.values()),
-            history=tuple(self.history),
-            positions=tuple({(row.symbol, row.direction): row for row in self.positions}.values()),
-        )
-
-
-class _Slot:
-    """One symbol of a bot: at most one trade, of which at most one order is at work."""
-
-    def __init__(self, bot: Bot, symbol: str) -> None:
-        self.trade: BotTrade | None = None
-        self.order: BotOrder | None = None
-        self._bot = bot
-        self._symbol = symbol
-        self._fate: Fate | None = None
-        self._in_the_dark = False
-        self._wait = 1
-
-    def tick(self, outbox: _Outbox) -> None:
-        """Let a second pass."""
-        if self.order is not None and self._fate is not None:
-            self._follow(self.order, self._fate, outbox)
-            return
-        self._wait -= 1
-        if self._wait > 0:
-            return
-        if self.trade is None:
-            self.trade = self._bot.next_trade(self._symbol, self._bot.exchange.now())
-        entering = self.trade.status == TradeStatus.PENDING
-        self._place(self.trade, Purpose.ENTRY if entering else Purpose.EXIT, outbox)
-
-    def _place(self, trade: BotTrade, purpose: Purpose, outbox: _Outbox) -> None:
-        bot, exchange = self._bot, self._bot.exchange
-        plan = bot.next_plan()
-        trade.orders_placed[purpose] += 1
-        quantity = bot.random.choice(QUANTITIES[trade.symbol]) if trade.held == 0 else trade.held
-        placed = exchange.place(
-            trade.symbol,
-            paper_side(trade.side(purpose)),
-            quantity,
-            exchange.instrument(trade.symbol).mark,
-            client_order_id=client_order_id(
-                sub_tag=trade.sub_tag,
-                trade_id=trade.trade_id,
-                purpose=purpose,
-                sequence=trade.orders_placed[purpose],
-            ),
-            tag=trade.sub_tag,
-        )
-        self.order = BotOrder(
+    def deliver_order_never_placed(self) -> BotTrade:
+        """Deliver an entry whose request never got to the exchange, and forget it."""
+        market = self.random.choice(self.spec.markets)
+        now = self.exchange.now()
+        trade = self._new_trade(market, now)
+        order = BotOrder(
             trade=trade,
-            purpose=purpose,
-            client_order_id=placed.client_order_id or "",
-            exchange_order_id=placed.exchange_order_id if plan.acknowledged else None,
-            status=OrderStatus.OPEN if plan.acknowledged else OrderStatus.PENDING,
-            quantity=quantity,
-            price=placed.price or ZERO,
-            created_at=placed.created_at,
+            purpose=Purpose.ENTRY,
+            client_order_id=client_order_id(
+                sub_tag=trade.sub_tag, trade_id=trade.trade_id, purpose=Purpose.ENTRY
+            ),
+            exchange_order_id=None,
+            status=OrderStatus.PENDING,
+            quantity=QUANTITIES[trade.symbol][0],
+            price=self.exchange.instrument(trade.symbol).mark,
+            created_at=now,
         )
-        self._fate = Fate(
-            exchange=exchange,
-            exchange_order_id=placed.exchange_order_id,
-            plan=plan,
-            random=bot.random,
-            patience=bot.patience,
+        self._deliver(
+            Delivery(account=self.exchange.name, trades=(trade.row(),), orders=(order.row(),))
         )
-        self._in_the_dark = False
-        bot.missed += not plan.acknowledged
-        outbox.trades.append(trade.row())
-        outbox.orders.append(self.order.row())
+        return trade
 
-    def _follow(self, order: BotOrder, fate: Fate, outbox: _Outbox) -> None:
-        if fate.is_over():
-            # The bot has missed something, and only now asks the exchange what became of it.
-            self._wait -= 1
-            if self._wait <= 0:
-                by_id = self._bot.random.choice((True, True, False))
-                rows = order.learn(fate.order(), fate.fills(), by_id=by_id)
-                self._settle(order, rows, outbox)
-            return
-        message = fate.tick()
-        if message is None:
-            return
-        if message.heard:
-            fills = () if message.fill is None else (message.fill,)
-            rows = order.learn(message.order, fills, by_id=True)
-            if fate.is_over() and not self._in_the_dark:
-                self._settle(order, rows, outbox)
-                return
-            self._tell(order, rows, outbox)
-        else:
-            self._bot.missed += 1
-            self._in_the_dark = True
-        self._wait = self._bot.patience
+    def deliver_stale_row(self) -> DeliveredOrder | None:
+        """Deliver once more what was first said of an order that has ended by now, if any has."""
+        if not self._first_words:
+            return None
+        row = self._first_words.popleft()
+        self._deliver(Delivery(account=self.exchange.name, orders=(row,)))
+        return row
 
-    def _tell(self, order: BotOrder, rows: list[DeliveredHistory], outbox: _Outbox) -> None:
-        outbox.trades.append(order.trade.row())
-        outbox.orders.append(order.row())
-        outbox.history += rows
-        outbox.positions.append(order.trade.position_row())
+    def deliver_wrong_position(self) -> BotTrade | None:
+        """Deliver twice the position that is held, where the portal can prove that it is wrong.
 
-    def _settle(self, order: BotOrder, rows: list[DeliveredHistory], outbox: _Outbox) -> None:
-        """Go on from the end of an order: hold what was bought, or look for the next trade."""
-        trade = order.trade
-        if trade.status == TradeStatus.PENDING:
-            trade.status = TradeStatus.CANCELED
-        self._tell(order, rows, outbox)
-        if trade.status != TradeStatus.OPEN:
-            self.trade = None
-        self.order = self._fate = None
-        self._wait = self._bot.random.randint(4, 10)
+        It can while the exchange agrees with all trades of that symbol and side: in hedge mode, and
+        while nobody else has closed one.
+        """
+        for slot in self.quiet_slots():
+            trade = slot.trade
+            if trade is not None and trade.is_hedged and not self.closings:
+                slot.rest(self.patience)  # its next fill puts it right
+                row = trade.position_row(trade.held * 2)
+                self._deliver(Delivery(account=self.exchange.name, positions=(row,)))
+                return trade
+        return None
+
+    def hear_later(self, trade: BotTrade, fill: PaperFill) -> None:
+        """Hear, when patience is over, that a fill of somebody else closed a trade."""
+        self.closings.append(Closing(trade, fill, self.patience))
+
+    def _hear_of_closings(self, outbox: Outbox) -> None:
+        for closing in list(self.closings):
+            closing.wait -= 1
+            if closing.wait > 0:
+                continue
+            self.closings.remove(closing)
+            trade, fill = closing.trade, closing.fill
+            trade.take(Purpose.EXIT, min(net_quantity(fill), trade.held))
+            row = trade.history_row(
+                row_id=f"by-hand-{fill.fill_id}",
+                purpose=Purpose.EXIT,
+                fills=[fill],
+                fill_id=fill.fill_id,
+                order_ref=None,
+            )
+            outbox.trades.append(trade.row())
+            outbox.history.append(row)
+            outbox.positions.append(trade.position_row())

@@ -29,26 +29,21 @@ class DemoFolder:
         self.database = path / "demo.sqlite3"
         self.database_url = f"sqlite:///{quote(str(self.database))}"
         self.static = path / "static"
-        self._lock: int | None = None
-
-    @property
-    def lock_descriptors(self) -> tuple[int, ...]:
-        """Return the open lock, for processes that use the folder to hold it too."""
-        return () if self._lock is None else (self._lock,)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Make the folder and hold it; raises `FolderInUse` while another demo does."""
+    def locked(self) -> Iterator[int]:
+        """Make the folder and hold it; raises `FolderInUse` while another demo does.
+
+        Whoever is handed the descriptor holds it too.
+        """
         self.static.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._acquire(descriptor)
             os.ftruncate(descriptor, 0)
             os.write(descriptor, str(os.getpid()).encode())
-            self._lock = descriptor
-            yield
+            yield descriptor
         finally:
-            self._lock = None
             os.close(descriptor)
 
     def refuse_if_used(self) -> None:

@@ -5,13 +5,20 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 
+from reconciliation.exchange.paper.book import OrderClass
+
 
 class Happening(Enum):
-    """One thing that the exchange does to an order."""
+    """One thing that happens to an order, at the exchange or in what is told of it."""
 
     FILL_HALF = "half of it is filled"
     FILL_REST = "what remains is filled"
+    FILL_SHOWN_LATE = "what remains is filled, and the exchange lists the fill a while later"
     CANCEL = "what remains is canceled"
+    AMEND = "a person changes its price"
+    REPLACE = "it is canceled and placed again under its client order id"
+    TRIGGER = "it triggers, and the order that it places rests"
+    FALSE_CANCEL = "its bot takes it for canceled, which it is not"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,85 +33,45 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The life of an order. One that was not acknowledged has no exchange id for the bot."""
+    """The life of an order.
+
+    One that was not acknowledged has no exchange id for the bot, one that was not announced has
+    not been delivered. `names_fills` is whether the bot knows the ids of its fills.
+    """
 
     name: str
-    weight: int
     steps: tuple[Step, ...]
     acknowledged: bool = True
+    announced: bool = True
+    names_fills: bool = True
+    order_class: OrderClass = "regular"
+    only_entries: bool = False
 
 
-FILLED = Plan(
-    name="filled and heard of",
-    weight=6,
-    steps=(Step(happening=Happening.FILL_REST, heard=True),),
-)
+def heard(happening: Happening, *, later: bool = False) -> Step:
+    """Return a step that the bot hears of."""
+    return Step(happening=happening, heard=True, later=later)
+
+
+def missed(happening: Happening, *, later: bool = False) -> Step:
+    """Return a step that the bot does not hear of."""
+    return Step(happening=happening, heard=False, later=later)
+
+
+FILLED = Plan(name="filled", steps=(heard(Happening.FILL_REST),))
 FILLED_IN_PARTS = Plan(
-    name="filled in two parts and heard of",
-    weight=3,
-    steps=(
-        Step(happening=Happening.FILL_HALF, heard=True),
-        Step(happening=Happening.FILL_REST, heard=True),
-    ),
-)
-FILL_MISSED = Plan(
-    name="filled, the message is lost",
-    weight=4,
-    steps=(Step(happening=Happening.FILL_REST, heard=False),),
-)
-PART_MISSED = Plan(
-    name="half filled, the message is lost; the rest is heard of",
-    weight=3,
-    steps=(
-        Step(happening=Happening.FILL_HALF, heard=False),
-        Step(happening=Happening.FILL_REST, heard=True, later=True),
-    ),
-)
-PART_MISSED_THEN_CANCELED = Plan(
-    name="half filled, then canceled, both messages are lost",
-    weight=3,
-    steps=(
-        Step(happening=Happening.FILL_HALF, heard=False),
-        Step(happening=Happening.CANCEL, heard=False),
-    ),
-)
-CANCEL_MISSED = Plan(
-    name="canceled, the message is lost",
-    weight=2,
-    steps=(Step(happening=Happening.CANCEL, heard=False),),
+    name="filled in two parts", steps=(heard(Happening.FILL_HALF), heard(Happening.FILL_REST))
 )
 PART_FILLED_THEN_CANCELED = Plan(
-    name="half filled, then canceled, both heard of",
-    weight=1,
-    steps=(
-        Step(happening=Happening.FILL_HALF, heard=True),
-        Step(happening=Happening.CANCEL, heard=True),
-    ),
+    name="half filled, then canceled", steps=(heard(Happening.FILL_HALF), heard(Happening.CANCEL))
 )
-ACKNOWLEDGEMENT_MISSED = Plan(
-    name="placed, but the exchange's answer is lost; filled later",
-    weight=2,
-    steps=(Step(happening=Happening.FILL_REST, heard=True, later=True),),
-    acknowledged=False,
-)
-
-PLANS = (
-    FILLED,
-    FILLED_IN_PARTS,
-    FILL_MISSED,
-    PART_MISSED,
-    PART_MISSED_THEN_CANCELED,
-    CANCEL_MISSED,
-    PART_FILLED_THEN_CANCELED,
-    ACKNOWLEDGEMENT_MISSED,
-)
-# The first orders of a fresh demo, so that whoever watches sees every kind soon.
-OPENING = (FILL_MISSED, PART_MISSED, PART_MISSED_THEN_CANCELED, ACKNOWLEDGEMENT_MISSED)
+# How an order goes when nothing is missed, each with its weight.
+GOOD_LIVES = ((FILLED, 6), (FILLED_IN_PARTS, 3), (PART_FILLED_THEN_CANCELED, 1))
 
 
-def choose_plan(random: Random, plans: Sequence[Plan] = PLANS) -> Plan:
-    """Return one of the plans, by their weights."""
-    return random.choices(plans, weights=[plan.weight for plan in plans])[0]
+def choose_plan(random: Random, lives: Sequence[tuple[Plan, int]] = GOOD_LIVES) -> Plan:
+    """Return one of the lives, by their weights."""
+    return random.choices([plan for plan, _ in lives], weights=[each for _, each in lives])[0]
 
 
 def make_random(name: str) -> Random:

@@ -1,13 +1,12 @@
-"""What a cycle did, in a line that a person understands."""
+"""What a run did, in a line that a person understands."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 
-from reconciliation.cycles.outcome import RunOutcome
-from reconciliation.domain.audit import verify
+from django.db.models import Q
+
 from reconciliation.enums import Coverage, MismatchKind, MismatchStatus, RunStatus
 from reconciliation.models import Mismatch, Run
-from reconciliation.selectors.audit import ChainReader
 
 WORDS = {
     MismatchKind.MISSING_FROM_EXCHANGE: "no longer open at the exchange",
@@ -15,31 +14,53 @@ WORDS = {
     MismatchKind.STATUS_MISMATCH: "that the exchange shows otherwise",
     MismatchKind.MISSING_IN_DB: "that the database did not know",
 }
-# The whole chain is checked again when this many times its last duration has passed.
-_REST_FACTOR = 20
+_LONGEST_REASON = 120
 
 
-def cycle_text(outcome: RunOutcome) -> str:
-    """Return what a cycle found and did."""
-    if outcome.status == RunStatus.SKIPPED_LOCKED:
-        return _waiting(outcome)
-    if outcome.status == RunStatus.FAILED:
-        return f"FAILED, nothing was changed: {outcome.error}"
-    found = list(Mismatch.objects.filter(sighting__last_run_id=outcome.run_id).order_by("pk"))
-    repaired = [each for each in found if each.status == MismatchStatus.RESOLVED]
-    waiting = [each for each in found if each.status != MismatchStatus.RESOLVED]
-    parts = [
-        f"{some(len(group), 'mismatch', 'mismatches')} {words}: {_kinds(group)}"
-        for group, words in ((repaired, "found and repaired"), (waiting, "not repaired yet"))
-        if group
-    ]
-    if not found:
-        parts.append(f"no mismatch in {some(outcome.counts.get('orders', 0), 'order')}")
-    if outcome.coverage != Coverage.COMPLETE:
-        unread = ", ".join(f"{part}: {reason}" for part, reason in outcome.unread.items())
-        parts.append(f"coverage {outcome.coverage} {unread}".rstrip())
-    parts += [f"not written: {error}" for error in outcome.row_errors]
-    return "; ".join(parts)
+class RunWatch:
+    """Notices runs that have finished since the last look."""
+
+    def __init__(self) -> None:
+        last = Run.objects.order_by("-pk").values_list("pk", flat=True).first()
+        self._told_to = last or 0
+        self._under_way: set[int] = set(
+            Run.objects.filter(status=RunStatus.RUNNING).values_list("pk", flat=True)
+        )
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each run that has finished, in the order in which they began."""
+        new = Run.objects.filter(Q(pk__gt=self._told_to) | Q(pk__in=self._under_way))
+        for run in new.select_related("account").order_by("pk"):
+            self._told_to = max(self._told_to, run.pk)
+            if run.status == RunStatus.RUNNING:
+                self._under_way.add(run.pk)
+                continue
+            self._under_way.discard(run.pk)
+            yield f"{run.account.name}: run {run.pk} {run_text(run)}"
+
+
+def claims_of_the_dead() -> Iterator[str]:
+    """Yield a line for each account that the run of a demo that was killed still holds."""
+    for run in Run.objects.filter(status=RunStatus.RUNNING).select_related("account"):
+        yield (
+            f"{run.account.name}: run {run.pk} of a demo that was killed holds the account until"
+            f" {run.claim_expires_at:%H:%M:%S} UTC; then it is reconciled again"
+        )
+
+
+def run_text(run: Run) -> str:
+    """Return what a run found and did."""
+    if run.status == RunStatus.FAILED:
+        return f"FAILED, nothing was changed: {run.error[:_LONGEST_REASON]}"
+    repaired = list(Mismatch.objects.filter(sighting__last_run=run, status=MismatchStatus.RESOLVED))
+    waiting = Mismatch.objects.filter(account=run.account, status=MismatchStatus.OPEN)
+    parts = [f"repaired {_kinds(repaired)}" if repaired else "nothing to repair"]
+    parts.append(f"open: {_kinds(waiting) or 'nothing'}")
+    if run.coverage != Coverage.COMPLETE:
+        unread = "; ".join(f"{part}: {reason}" for part, reason in run.unread.items())
+        parts.append(f"coverage {run.coverage}, {unread[:_LONGEST_REASON]}")
+    parts += [f"not written: {error}" for error in run.row_errors]
+    return f"{run.status}; " + "; ".join(parts)
 
 
 def some(count: int, one: str, many: str = "") -> str:
@@ -47,43 +68,9 @@ def some(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-class ChainWatch:
-    """Checks the audit chain from its first event to its last, as often as it takes no time."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._next = 0.0
-        self._last = ""
-
-    def text(self) -> str:
-        """Return whether the chain is intact, by a check of now or of shortly before."""
-        started = self._monotonic()
-        if started < self._next:
-            return f"{self._last} when last checked"
-        reader = ChainReader()
-        report = verify(reader.rows(), head=reader.head)
-        ended = self._monotonic()
-        self._next = ended + (ended - started) * _REST_FACTOR
-        if report.intact:
-            self._last = f"audit chain intact ({some(report.count, 'event')})"
-        else:
-            self._last = f"AUDIT CHAIN BROKEN at sequence {report.broken_at}: {report.detail}"
-        return self._last
-
-
 def _kinds(mismatches: Iterable[Mismatch]) -> str:
     counts = Counter(MismatchKind(mismatch.kind) for mismatch in mismatches)
     return ", ".join(
         f"{some(count, 'order')} {WORDS[kind]}" if kind in WORDS else f"{count} {kind}"
         for kind, count in counts.items()
-    )
-
-
-def _waiting(outcome: RunOutcome) -> str:
-    run = Run.objects.filter(account__name=outcome.account, status=RunStatus.RUNNING).first()
-    if outcome.run_id is not None or run is None:
-        return f"skipped: {outcome.error}"
-    return (
-        "waiting: the run of a demo that was killed still holds the account until"
-        f" {run.claim_expires_at:%H:%M:%S} UTC (or start again with --fresh)"
     )

@@ -1,143 +1,157 @@
-"""The world of the demo: its database, its people, its exchange and its bots."""
+"""The world outside the portal: an exchange, bots that trade on it, and what goes wrong."""
 
-import secrets
-from collections.abc import Callable, Iterable
-from decimal import Decimal
+from collections.abc import Callable, Mapping
 
-from django.contrib.auth import get_user_model
-from django.core.management import call_command
-
-from reconciliation.clock import Clock
-from reconciliation.conf import Conf
-from reconciliation.demo.bots import Bot, BotSpec
-from reconciliation.demo.market import BTC, ETH, START_PRICES
-from reconciliation.demo.plans import OPENING, make_random
-from reconciliation.demo.resume import restore_exchange, unattended_trades
-from reconciliation.domain.audit import Actor, system_actor
-from reconciliation.domain.deliveries import Delivery
-from reconciliation.enums import ActorType, PositionMode
-from reconciliation.exchange.credentials import API_KEY, BASE_URL, PASSWORD, SECRET
-from reconciliation.exchange.paper.book import PaperAccount
-from reconciliation.exchange.paper.server import PaperExchange
-from reconciliation.handlers.accounts import create_account, create_profile
-from reconciliation.handlers.deliveries import RowReport, deliver
-from reconciliation.models import ExchangeAccount, Profile, Trade
-
-ACCOUNT = "main"
-CREDENTIAL_PREFIX = "PAPER_MAIN"
-USER = "demo"
-SPECS = (
-    BotSpec(
-        profile="trend",
-        sub_tag="trend01",
-        allocated_capital_usd=Decimal(250_000),
-        symbols=(BTC, ETH),
-    ),
-    BotSpec(
-        profile="revert",
-        sub_tag="revert01",
-        allocated_capital_usd=Decimal(150_000),
-        symbols=(ETH, BTC),
-    ),
+from reconciliation.demo.accounts import ACCOUNTS, MAIN, SPECS, BotSpec
+from reconciliation.demo.acts import Stage
+from reconciliation.demo.bots import Bot, Closing
+from reconciliation.demo.injector import Injector
+from reconciliation.demo.market import Prices
+from reconciliation.demo.plans import make_random
+from reconciliation.demo.post import Post, Send
+from reconciliation.demo.resume import (
+    highest_trade_number,
+    restore_exchange,
+    unattended_trades,
+    unheard_exits,
 )
-BALANCES = {"USDT": Decimal(400_000)}
-SET_UP = system_actor("demo")
-TRADING_SYSTEM = Actor(type=ActorType.BOT, id="demo", name="demo trading system")
+from reconciliation.demo.strangers import Strangers
+from reconciliation.demo.weather import FIRST_KILL, FIRST_RESTART, Outages, Recurring
+from reconciliation.enums import ExternalStatus, MismatchKind, MismatchStatus
+from reconciliation.exchange.paper.server import PaperExchange
+from reconciliation.models import ExternalOrder, Mismatch
+
+# Orders, or fills, of nobody that wait for a person: with as many the demo makes no more.
+ENOUGH_TO_DECIDE = 4
+# How often bots look for open trades that an earlier life of theirs left behind.
+TAKE_OVER_EVERY = 30
 
 
-def prepare_database(*, conf: Conf, clock: Clock) -> None:
-    """Migrate the database, and create what is not there yet: the account and its profiles."""
-    call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
-    account = ExchangeAccount.objects.filter(name=ACCOUNT).first()
-    if account is None:
-        account = create_account(
-            name=ACCOUNT,
-            exchange_id="okx",
-            credential_prefix=CREDENTIAL_PREFIX,
-            position_mode=PositionMode.NET,
-            # The exchange is on this machine and has no limit to keep to.
-            options={"pace": 0},
-            actor=SET_UP,
-            clock=clock,
-            conf=conf,
-        )
-    known = set(Profile.objects.values_list("name", flat=True))
-    for spec in SPECS:
-        if spec.profile not in known:
-            create_profile(
-                name=spec.profile,
-                account_id=account.pk,
-                sub_tag=spec.sub_tag,
-                allocated_capital_usd=spec.allocated_capital_usd,
-                actor=SET_UP,
-                clock=clock,
-                conf=conf,
+class World:
+    """Everything that happens outside the portal; a second passes with each `tick`.
+
+    The same seed makes the same happen in a fresh database. `patience` is for how many seconds a
+    bot goes on without a message that it missed; `kill_workers` ends the portal's workers.
+    """
+
+    def __init__(
+        self,
+        *,
+        exchange: PaperExchange,
+        seed: int,
+        patience: int,
+        send: Send,
+        keys: Mapping[str, str],
+        say: Callable[[str], None],
+        kill_workers: Callable[[], bool],
+        injector: Callable[..., Injector] = Injector,
+    ) -> None:
+        self.exchange = exchange
+        for paper in exchange.accounts.values():
+            restore_exchange(paper)
+        self._seed = seed
+        self._patience = patience
+        self._say = say
+        self._kill_workers = kill_workers
+        self._random = make_random(f"{seed}:world")
+        self._seconds = 0
+        self.posts = {
+            spec.profile: Post(
+                account=spec.account,
+                key=keys[spec.profile],
+                send=send,
+                random=self._random,
+                say=say,
             )
+            for spec in SPECS
+        }
+        self._prices = [
+            Prices(paper, make_random(f"{seed}:prices:{name}"))
+            for name, paper in exchange.accounts.items()
+        ]
+        self._strangers = Strangers(
+            exchange.accounts[MAIN.name],
+            enough_orders=enough_orders_to_decide,
+            enough_fills=enough_fills_to_decide,
+        )
+        self.injector = injector(stage=self._stage, say=say)
+        self.bots = {
+            spec.profile: self._make_bot(
+                spec,
+                trades_before=highest_trade_number(spec),
+                closings=[Closing(trade, fill, patience) for trade, fill in unheard_exits(spec)],
+            )
+            for spec in SPECS
+        }
+        self._outages = Outages(
+            faults=exchange.faults,
+            accounts=[spec.name for spec in ACCOUNTS],
+            random=self._random,
+            say=say,
+        )
+        self._restarts = [
+            Recurring(self.restart_a_bot, first=FIRST_RESTART, random=self._random),
+            Recurring(self.kill_workers, first=FIRST_KILL, random=self._random),
+        ]
 
+    def tick(self) -> None:
+        """Let a second pass."""
+        for prices in self._prices:
+            prices.tick()
+        self._strangers.tick()
+        self.injector.tick()
+        for profile, bot in self.bots.items():
+            # What is not delivered yet, the portal takes for open.
+            if self._seconds % TAKE_OVER_EVERY == 0 and self.posts[profile].is_empty:
+                bot.take_over(unattended_trades(bot.spec))
+            bot.tick()
+            self.posts[profile].tick()
+        self._seconds += 1
 
-def make_user() -> str:
-    """Give the demo's user a new password and return it: it is kept as a hash only."""
-    password = secrets.token_urlsafe(9)
-    users = get_user_model().objects
-    user, _ = users.get_or_create(username=USER, defaults={"is_staff": True, "is_superuser": True})
-    user.set_password(password)
-    user.save(update_fields=["password"])
-    return password
+    def weather(self) -> None:
+        """Let a second pass for what breaks now and then."""
+        self._outages.tick()
+        for each in self._restarts:
+            each.tick()
 
+    def restart_a_bot(self) -> None:
+        """Let a bot lose its memory: what it had at work is canceled, what it holds is closed."""
+        spec = self._random.choice(SPECS)
+        old = self.bots[spec.profile]
+        old.stop()
+        self._say(f"restart: the bot of {spec.profile} has forgotten its orders and trades")
+        self.bots[spec.profile] = self._make_bot(
+            spec, trades_before=old.trades_made, closings=old.closings
+        )
 
-def make_exchange(clock: Clock) -> PaperExchange:
-    """Return the paper exchange, not started, as the books of the last demo left it."""
-    paper = PaperAccount(
-        ACCOUNT,
-        api_key=secrets.token_hex(16),
-        secret=secrets.token_hex(32),
-        passphrase=secrets.token_hex(16),
-    )
-    exchange = PaperExchange([paper], clock.now)
-    for symbol, price in START_PRICES.items():
-        paper.set_mark(symbol, price)
-    paper.set_balances(BALANCES)
-    restore_exchange(paper)
-    return exchange
+    def kill_workers(self) -> None:
+        """Kill the portal's workers; whoever supervises them starts them again."""
+        if self._kill_workers():
+            self._say("restart: the portal's workers were killed (SIGKILL) and are started again")
 
-
-def exchange_environ(exchange: PaperExchange) -> dict[str, str]:
-    """Return the settings by which a gateway reaches the exchange; they never leave the process."""
-    paper = exchange.accounts[ACCOUNT]
-    return {
-        CREDENTIAL_PREFIX + API_KEY: paper.api_key,
-        CREDENTIAL_PREFIX + SECRET: paper.secret,
-        CREDENTIAL_PREFIX + PASSWORD: paper.passphrase,
-        CREDENTIAL_PREFIX + BASE_URL: exchange.url(ACCOUNT),
-    }
-
-
-def make_bots(
-    exchange: PaperExchange,
-    *,
-    seed: int,
-    patience: int,
-    conf: Conf,
-    clock: Clock,
-    on_refused: Callable[[Iterable[RowReport]], None],
-) -> list[Bot]:
-    """Return the bots; the same seed makes them do the same in a fresh database."""
-
-    def hand_in(delivery: Delivery) -> None:
-        report = deliver(delivery=delivery, actor=TRADING_SYSTEM, clock=clock, conf=conf)
-        on_refused(report.refused)
-
-    bots = []
-    for number, spec in enumerate(SPECS):
+    def _make_bot(self, spec: BotSpec, *, trades_before: int, closings: list[Closing]) -> Bot:
         bot = Bot(
             spec=spec,
-            exchange=exchange.accounts[ACCOUNT],
-            deliver=hand_in,
-            random=make_random(f"{seed}:{spec.profile}"),
-            patience=patience,
-            trades_before=Trade.objects.filter(profile__name=spec.profile).count(),
-            opening=OPENING[number :: len(SPECS)],
+            exchange=self.exchange.accounts[spec.account],
+            deliver=self.posts[spec.profile].deliver,
+            random=make_random(f"{self._seed}:{spec.profile}:{trades_before}"),
+            patience=self._patience,
+            trades_before=trades_before,
+            begins=self.injector.begins,
         )
-        bot.take_over(unattended_trades(spec))
-        bots.append(bot)
-    return bots
+        bot.hear_of(closings)
+        return bot
+
+    def _stage(self) -> Stage:
+        return Stage(bots=list(self.bots.values()), strangers=self._strangers, random=self._random)
+
+
+def enough_orders_to_decide() -> bool:
+    """Return whether as many orders of nobody wait for a person as the demo makes."""
+    return ExternalOrder.objects.filter(status=ExternalStatus.PENDING).count() >= ENOUGH_TO_DECIDE
+
+
+def enough_fills_to_decide() -> bool:
+    """Return whether as many fills of nobody wait for a person as the demo makes."""
+    fills = Mismatch.objects.filter(kind=MismatchKind.UNATTRIBUTED_FILL, status=MismatchStatus.OPEN)
+    return fills.count() >= ENOUGH_TO_DECIDE

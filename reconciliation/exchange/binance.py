@@ -6,7 +6,7 @@ no client order id, which is asked for with their orders.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -235,11 +235,19 @@ class BinanceReader(Reader):
         return ask
 
     def _client_ids(self, exchange_id: str, fills: list[Row]) -> dict[str, str]:
-        """Return the client ids of the orders of fills: all orders from the first of them on."""
+        """Return the client ids of the orders of fills, as far as the exchange shows the orders."""
         wanted = {
             int(Fields(row, kind="fill", id_fields=("id",)).required_text("orderId"))
             for row in fills
         }
+        found = self._listed_client_ids(exchange_id, wanted)
+        left = {each for each in wanted if str(each) not in found}
+        # An answer that is cut is not told from orders that are shown no more; and without its
+        # client id a fill is nobody's, and a liquidation a trade, for good.
+        return found | self._listed_client_ids(exchange_id, left)
+
+    def _listed_client_ids(self, exchange_id: str, wanted: Collection[int]) -> dict[str, str]:
+        """Return the client ids of all orders from the first of some on, up to the last."""
         found: dict[str, str] = {}
         next_id = min(wanted, default=None)
         while next_id is not None:
@@ -247,7 +255,7 @@ class BinanceReader(Reader):
             rows = self._rows(self.endpoints.all_orders, filters)
             found |= client_ids_of(rows)
             left = [each for each in wanted if str(each) not in found and each > next_id]
-            # Behind a page that is not full there are no more; of those, no client id is known.
+            # Behind a page that is not full there are no more.
             next_id = min(left) if left and len(rows) >= ID_PAGE_LIMIT else None
         return found
 

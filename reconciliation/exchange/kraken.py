@@ -201,7 +201,13 @@ class KrakenReader(Reader):
                 failure = RetryableExchangeError(str(error))
             else:
                 found |= {str(row["txid"]): row for row in rows}
-                continue
+                missing = next((each for each in some if each not in found), None)
+                if missing is None:
+                    continue
+                # Left out of an answer is not what it says of an order that it does not know.
+                failure = RetryableExchangeError(
+                    f"asked for order {missing}, the exchange answered without it"
+                )
             raise failure
         return found
 

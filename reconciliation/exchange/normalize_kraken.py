@@ -159,6 +159,8 @@ def _status(fields: Fields, *, quantity: Decimal | None, filled: Decimal | None)
         return OrderStatus.PARTIALLY_FILLED if (filled or ZERO) > 0 else OrderStatus.OPEN
     if word != "closed":
         return fields.word("status", _ENDED)
-    if quantity is not None and filled is not None and filled < quantity:
+    if filled is None:
+        raise fields.fault("status", "is closed, but how much was filled is not known")
+    if quantity is not None and filled < quantity:
         return OrderStatus.CANCELED
     return OrderStatus.FILLED

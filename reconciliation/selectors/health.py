@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reconciliation.clock import Clock
+from reconciliation.clock import MOST_AHEAD, Clock
 from reconciliation.conf import Conf
 from reconciliation.enums import HealthStatus, MismatchKind, MismatchStatus, RunKind, RunStatus
 from reconciliation.models import Run
@@ -125,7 +125,9 @@ def loop_is_healthy(reading: Reading, *, conf: Conf) -> bool:
 def account_is_healthy(loop: AccountLoop, *, conf: Conf, now: datetime) -> bool:
     """Return whether an account's newest finished cycle is no older than three intervals."""
     finished_at = _finished_at(loop)
-    return finished_at is not None and now - finished_at <= conf.interval * STALLED_AFTER_INTERVALS
+    if finished_at is None or finished_at > now + MOST_AHEAD:
+        return False
+    return now - finished_at <= conf.interval * STALLED_AFTER_INTERVALS
 
 
 def portal_status(reading: Reading, *, conf: Conf) -> HealthStatus:
@@ -152,6 +154,8 @@ def _loop_problems(loop: AccountLoop, *, conf: Conf, now: datetime) -> list[str]
     last, finished_at = loop.jobs[RunKind.RECONCILE].last, _finished_at(loop)
     if finished_at is None:
         problems.append(f"{loop.account}: no cycle has finished yet")
+    elif finished_at > now + MOST_AHEAD:
+        problems.append(f"{loop.account}: its last cycle ended in the future; check the clocks")
     elif not account_is_healthy(loop, conf=conf, now=now):
         limit = conf.interval * STALLED_AFTER_INTERVALS // SECOND
         age = (now - finished_at) // SECOND

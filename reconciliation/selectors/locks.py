@@ -79,12 +79,13 @@ def claimed_until(*, account_id: int, kind: str, clock: Clock) -> datetime | Non
     return in_force.values_list("claim_expires_at", flat=True).first()
 
 
-def last_end_of_a_run(*, account_id: int, kind: str) -> datetime | None:
-    """Return when the last run of the whole account ended, however it did."""
-    ended = Run.objects.filter(account_id=account_id, kind=kind, only_profile="")
-    return (
-        ended.exclude(status=RunStatus.RUNNING)
-        .order_by("-started_at", "-pk")
-        .values_list("finished_at", flat=True)
-        .first()
+def last_ended_run(*, account_id: int, kind: str, until: datetime) -> Run | None:
+    """Return the last run of the whole account that began until then and ended, however it did.
+
+    One that began later is of a clock that was wrong, and says nothing.
+    """
+    ended = Run.objects.filter(
+        account_id=account_id, kind=kind, only_profile="", started_at__lte=until
     )
+    newest_first = ended.exclude(status=RunStatus.RUNNING).order_by("-started_at", "-pk")
+    return newest_first.only("started_at", "finished_at").first()

@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Count, DateTimeField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 
-from reconciliation.clock import Clock
+from reconciliation.clock import MOST_AHEAD, Clock
 from reconciliation.enums import Coverage, RunKind, RunStatus
 from reconciliation.models import ExchangeAccount, Run
 from reconciliation.selectors.lists import id_list
@@ -47,7 +47,7 @@ class AccountLoop:
 
 def load_loops(*, clock: Clock) -> list[AccountLoop]:
     """Return every enabled account, by name, as of now: three queries."""
-    accounts = _accounts()
+    accounts = _accounts(clock.now() + MOST_AHEAD)
     ids = {
         run_id
         for account in accounts
@@ -68,25 +68,31 @@ def load_loops(*, clock: Clock) -> list[AccountLoop]:
     ]
 
 
-def _accounts() -> list[Mapping[str, Any]]:
-    """Return id and name of each enabled account with the newest run of each job and status."""
+def _accounts(until: datetime) -> list[Mapping[str, Any]]:
+    """Return id and name of each enabled account with the newest run of each job and status.
+
+    Runs that began after `until` are left out: a clock that was wrong for a moment must not hide
+    for days that there are none.
+    """
     newest = {
-        f"{kind}_{status}_last": _first(_runs(kind).filter(status=status), "pk")
+        f"{kind}_{status}_last": _first(_runs(kind, until).filter(status=status), "pk")
         for kind, status in product(RunKind, _ENDED)
     }
     complete = {
         f"{kind}_complete": _first(
-            _runs(kind).filter(status=RunStatus.SUCCEEDED, coverage=Coverage.COMPLETE), "pk"
+            _runs(kind, until).filter(status=RunStatus.SUCCEEDED, coverage=Coverage.COMPLETE), "pk"
         )
         for kind in RunKind
     }
-    skips = {f"{kind}_skips": _skips(kind) for kind in RunKind}
+    skips = {f"{kind}_skips": _skips(kind, until) for kind in RunKind}
     rows = ExchangeAccount.objects.filter(enabled=True).order_by("name")
     return [*rows.values("pk", "name", **newest, **complete, **skips)]
 
 
-def _runs(kind: RunKind) -> QuerySet[Run]:
-    runs = Run.objects.filter(account=OuterRef("pk"), kind=kind, only_profile="")
+def _runs(kind: RunKind, until: datetime) -> QuerySet[Run]:
+    runs = Run.objects.filter(
+        account=OuterRef("pk"), kind=kind, only_profile="", started_at__lte=until
+    )
     # By nothing else, so that the order is that of the index `run_last_by_status`; of one job of
     # an account no two runs begin at once.
     return runs.order_by("-started_at")
@@ -96,11 +102,11 @@ def _first(runs: QuerySet[Run], column: str) -> Subquery:
     return Subquery(runs.values(column)[:1])
 
 
-def _skips(kind: RunKind) -> Subquery:
+def _skips(kind: RunKind, until: datetime) -> Subquery:
     """Count the runs that were skipped since the newest that was not."""
     worked = Greatest(
         *(
-            Coalesce(_first(_runs(kind).filter(status=status), "started_at"), _NEVER)
+            Coalesce(_first(_runs(kind, until).filter(status=status), "started_at"), _NEVER)
             for status in _ENDED
             if status != RunStatus.SKIPPED_LOCKED
         )
@@ -109,6 +115,7 @@ def _skips(kind: RunKind) -> Subquery:
     skipped = (
         Run.objects.filter(kind=kind, status=RunStatus.SKIPPED_LOCKED, only_profile="")
         .filter(account=OuterRef("pk"), started_at__gt=OuterRef("worked_at"))
+        .filter(started_at__lte=until)
         .order_by()
         .values("account")
         .annotate(skips=Count("pk"))

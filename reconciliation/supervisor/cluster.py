@@ -12,15 +12,21 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import uuid4
 
 from django.db import close_old_connections
+from django_q.brokers import get_broker
 from django_q.tasks import async_task
 
+from reconciliation.clock import SystemClock
 from reconciliation.models import ClusterBeat
+from reconciliation.schedules import neglected
 from reconciliation.supervisor.pulse import Sign
 from reconciliation.supervisor.workers import CLUSTER_ID
 
 logger = logging.getLogger(__name__)
 
 BEAT = "reconciliation.tasks.beat"
+# Whatever waits is as good a beat; and while no cluster comes up, they must not pile up.
+ENOUGH_WAITING = 10
+MIND_SECONDS = 60.0
 
 
 class ClusterSource:
@@ -43,6 +49,7 @@ class ClusterSource:
         self._cluster = ""
         self._stamps: tuple[object, object] = (None, None)
         self._stamped_at: float | None = None
+        self._mind_at = 0.0
         self._trouble = ""
 
     def begin(self) -> Mapping[str, str]:
@@ -56,7 +63,9 @@ class ClusterSource:
         try:
             close_old_connections()
             sign = self._read(cluster)
-            if self._stamped_at is None or self._monotonic() - self._stamped_at >= self._every:
+            if sign is Sign.ALIVE:
+                self._mind_schedules()
+            if self._is_beat_due() and get_broker().queue_size() < ENOUGH_WAITING:
                 async_task(BEAT, save=False, group="sign of life")
         except Exception as error:
             # Whatever the database or the broker raise: the cluster is not to blame for it.
@@ -78,8 +87,25 @@ class ClusterSource:
             # What the one before had taken is lost until it is due again: not for a minute or two.
             for task in self._catch_up:
                 async_task(task, group="after a start")
+            self._mind_at = self._monotonic() + MIND_SECONDS
         self._stamps, self._stamped_at = stamps, self._monotonic()
         return Sign.ALIVE
+
+    def _is_beat_due(self) -> bool:
+        return self._stamped_at is None or self._monotonic() - self._stamped_at >= self._every
+
+    def _mind_schedules(self) -> None:
+        """Queue what should recur and does not: a cluster that works may still fire nothing."""
+        if self._monotonic() < self._mind_at:
+            return
+        self._mind_at = self._monotonic() + MIND_SECONDS
+        for task in neglected(self._catch_up, now=SystemClock().now()):
+            logger.error(
+                "no schedule queues %s in time, so it is queued from here every minute; look among"
+                " the scheduled tasks for one that is broken, and run `manage.py sync_schedules`",
+                task,
+            )
+            async_task(task, group="its schedule is late")
 
     def _say(self, trouble: str) -> None:
         if trouble and not self._trouble:

@@ -73,7 +73,11 @@ class _Kept:
     def start(self) -> None:
         child = self.child
         more = {} if child.pulse is None else child.pulse.begin()
-        reading, writing = os.pipe()
+        try:
+            reading, writing = os.pipe()
+        except OSError as error:
+            self._delay(f"could not be started ({error})")
+            return
         try:
             self.process = subprocess.Popen(  # noqa: S603  (our own module)
                 [

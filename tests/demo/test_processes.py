@@ -1,12 +1,11 @@
 """What a demo needs before it starts: a port, a folder of its own, an environment of its own."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import environ
@@ -15,10 +14,14 @@ from django.conf import settings
 
 from reconciliation.demo import folder as folders
 from reconciliation.demo import ports
+from reconciliation.demo.environment import (
+    demo_environ,
+    keys_from_environ,
+    keys_to_environ,
+)
+from reconciliation.demo.exchange import make_exchange, make_exchange_environ
 from reconciliation.demo.folder import DemoFolder, FolderInUse
 from reconciliation.demo.ports import HOST, PortInUse, free_port, other_port
-from reconciliation.demo.processes import child_environ
-from reconciliation.demo.stopping import stop_on_signals
 
 LIVE = {
     "SECRET_KEY": "the portal's own",
@@ -49,18 +52,19 @@ def listener() -> Iterator[socket.socket]:
 
 
 def test_the_processes_get_nothing_of_the_portals_own_settings(folder: DemoFolder) -> None:
-    made = child_environ(LIVE, folder=folder, interval=20)
+    made = demo_environ(LIVE, folder=folder)
 
     assert not {"the portal's own", "postgres://live", "live-key", "1"} & set(made.values())
     assert "HTTP_PROXY" not in made
     assert (made["PATH"], made["LC_ALL"]) == ("/bin", "C.UTF-8")
     assert made["ENV_FILE"] == os.devnull
     assert made["DEBUG"] == "false"
-    assert made["RECON_INTERVAL_SECONDS"] == "20"
+    assert made["DEMO"] == "true"
+    assert "RECON_INFLIGHT_GRACE_MS" not in made
 
 
 def test_every_demo_has_a_secret_key_of_its_own(folder: DemoFolder) -> None:
-    first, second = (child_environ({}, folder=folder, interval=20) for _ in range(2))
+    first, second = (demo_environ({}, folder=folder) for _ in range(2))
 
     assert first["SECRET_KEY"] != second["SECRET_KEY"]
 
@@ -69,7 +73,7 @@ def test_every_demo_has_a_secret_key_of_its_own(folder: DemoFolder) -> None:
 def test_the_database_is_the_folders_whatever_its_name(tmp_path: Path, name: str) -> None:
     folder = DemoFolder(tmp_path / name)
 
-    url = child_environ({}, folder=folder, interval=20)["DATABASE_URL"]
+    url = demo_environ({}, folder=folder)["DATABASE_URL"]
 
     assert environ.Env.db_url_config(url)["NAME"] == str(folder.database)
 
@@ -116,18 +120,32 @@ def test_port_0_stands_for_any_that_is_free() -> None:
     assert free_port(0) > 0
 
 
-def test_a_signal_ends_a_wait_and_the_handlers_are_given_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with stop_on_signals() as stop:
-        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
-        assert stop.wait(30)
+def test_the_bots_keys_reach_their_process_by_its_environment() -> None:
+    keys = {"trend": "a", "revert": "b", "carry": "c"}
 
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert keys_from_environ(keys_to_environ(keys)) == keys
 
 
-def test_a_wait_ends_when_its_time_is_up() -> None:
-    with stop_on_signals() as stop:
-        assert not stop.wait(0.01)
+def test_the_exchange_has_new_keys_at_every_start_and_one_set_an_account() -> None:
+    first, second = make_exchange_environ(8123), make_exchange_environ(8123)
+
+    assert not {v for v in first.values() if "http" not in v} & set(second.values())
+    exchange = make_exchange(first, 8123, lambda: datetime.now(UTC))
+    assert exchange.accounts["hedge"].position_mode == "hedge"
+    assert exchange.accounts["hedge"].secret == first["PAPER_HEDGE_SECRET"]
+    assert exchange.url("main") == first["PAPER_MAIN_BASE_URL"]
+
+
+def test_the_lock_is_handed_on_to_whoever_goes_on_with_the_folder(folder: DemoFolder) -> None:
+    with folder.locked() as descriptor:
+        os.set_inheritable(descriptor, True)
+        holder = subprocess.Popen(
+            [sys.executable, "-c", "input()"], pass_fds=[descriptor], stdin=subprocess.PIPE
+        )
+    with pytest.raises(FolderInUse):
+        DemoFolder(folder.path).refuse_if_used()
+    holder.communicate(b"\n")
+    DemoFolder(folder.path).refuse_if_used()
 
 
 def test_the_web_process_does_without_ccxt_and_the_exchange(folder: DemoFolder) -> None:
@@ -137,14 +155,14 @@ def test_the_web_process_does_without_ccxt_and_the_exchange(folder: DemoFolder) 
                 sys.executable,
                 "-c",
                 "import sys, django; django.setup()\n"
-                "from reconciliation.demo.server import load_application\n"
+                "from recon_portal.wsgi import application\n"
                 "from django.urls import reverse\n"
-                "load_application(); reverse('admin:index')\n"
+                "reverse('admin:index')\n"
                 "print(sorted(name for name in sys.modules"
                 " if name.startswith(('ccxt', 'reconciliation.exchange'))))",
             ],
             cwd=settings.BASE_DIR,
-            env=child_environ(os.environ, folder=folder, interval=20),
+            env=demo_environ(os.environ, folder=folder),
             capture_output=True,
             text=True,
             timeout=30,

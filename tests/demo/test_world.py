@@ -1,20 +1,19 @@
-"""The demo's world at high speed: its bots, its exchange over HTTP, and the real cycle."""
+"""The demo's world at high speed: bots over the API, the exchange over HTTP, the real cycle."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
-from django.conf import settings
 from django.contrib.auth import get_user_model
+from django_q.models import Schedule
 
-from reconciliation.conf import Conf, require
-from reconciliation.cycles.gateways import AccountGateways
-from reconciliation.cycles.ports import Ports
-from reconciliation.demo import world
-from reconciliation.demo.loop import Loop, Refusals
-from reconciliation.demo.market import Prices
-from reconciliation.demo.plans import make_random
+from reconciliation.conf import Conf
+from reconciliation.demo import setup
+from reconciliation.demo.accounts import ACCOUNTS, SOL, SPECS
+from reconciliation.demo.drift import DRIFTS, Drift
+from reconciliation.demo.report import RunWatch, claims_of_the_dead, run_text
+from reconciliation.demo.resume import unattended_trades
+from reconciliation.demo.world import ENOUGH_TO_DECIDE
 from reconciliation.domain.audit import verify
 from reconciliation.enums import (
     Direction,
@@ -23,160 +22,201 @@ from reconciliation.enums import (
     RunStatus,
     TradeStatus,
 )
-from reconciliation.exchange.ccxt_gateway import clear_instrument_cache
-from reconciliation.exchange.paper.server import PaperExchange
-from reconciliation.models import ExchangeAccount, Mismatch, Order, Profile, Run, Trade
+from reconciliation.models import ApiKey, ExchangeAccount, Mismatch, Order, Profile, Run, Trade
 from reconciliation.selectors.audit import ChainReader
-from tests.builders import FixedClock
+from tests.builders import FixedClock, make_account, make_external_order, make_mismatch, make_run
+from tests.demo.conftest import StartDemo
+from tests.demo.worlds import INTERVAL, PATIENCE, Demo, OnRequest
 
 pytestmark = pytest.mark.django_db
-INTERVAL = 20
-PATIENCE = INTERVAL + 8
+Held = dict[tuple[str, str, str], Decimal]
 
 
-class Demo:
-    """The demo without its processes; a second passes when a test says so."""
-
-    def __init__(self, exchange: PaperExchange, clock: FixedClock, conf: Conf) -> None:
-        self.clock = clock
-        self.exchange = exchange
-        self.paper = exchange.accounts[world.ACCOUNT]
-        self.refusals = Refusals()
-        self.lines: list[str] = []
-        self.gateways = AccountGateways(clock=clock, environ=world.exchange_environ(exchange))
-        self.loop = Loop(
-            ports=Ports(conf=conf, clock=clock, gateways=self.gateways),
-            prices=Prices(self.paper, make_random("1")),
-            bots=world.make_bots(
-                exchange,
-                seed=1,
-                patience=PATIENCE,
-                conf=conf,
-                clock=clock,
-                on_refused=self.refusals.add,
-            ),
-            refusals=self.refusals,
-            interval=INTERVAL,
-            say=self.lines.append,
-        )
-
-    def run(self, seconds: int) -> None:
-        for second in range(1, seconds + 1):
-            self.clock.advance(seconds=1)
-            self.loop.tick()
-            if second % INTERVAL == 0:
-                self.loop.cycle()
-
-    def come_to_rest(self) -> None:
-        """Let nothing happen any more until the last happening is no news."""
-        self.clock.advance(seconds=INTERVAL)
-        self.loop.cycle()
-
-    def stop(self) -> None:
-        self.gateways.close()
-        self.exchange.stop()
-        clear_instrument_cache()
-
-
-@pytest.fixture
-def conf() -> Conf:
-    return require(settings.RECON_ENVIRON)
-
-
-@pytest.fixture
-def start(conf: Conf) -> Iterator[Callable[[], Demo]]:
-    """Return a starter of demos, one after the other, on one database and clock."""
-    clock = FixedClock()
-    running: list[Demo] = []
-
-    def start_demo() -> Demo:
-        for demo in running:
-            demo.stop()
-        world.prepare_database(conf=conf, clock=clock)
-        running.append(Demo(world.make_exchange(clock).start(), clock, conf))
-        return running[-1]
-
-    yield start_demo
-    for demo in running:
-        demo.stop()
-
-
-def held_by_trades() -> dict[str, Decimal]:
-    held: dict[str, Decimal] = defaultdict(Decimal)
-    for trade in Trade.objects.all():
+def held_by_trades() -> Held:
+    """Return what open trades hold by account, symbol and side, as the exchange sums it."""
+    held: Held = defaultdict(Decimal)
+    for trade in Trade.objects.select_related("account"):
         left = trade.entry_quantity - trade.exit_quantity
-        held[trade.symbol] += left if trade.direction == Direction.LONG else -left
-    return {symbol: quantity for symbol, quantity in held.items() if quantity}
+        hedged = trade.account.position_mode == "hedge"
+        side = trade.direction if hedged else "net"
+        if ":" in trade.symbol:
+            signed = left if trade.direction == Direction.LONG else -left
+            held[trade.account.name, trade.symbol, side] += signed
+    return {key: quantity for key, quantity in held.items() if quantity}
 
 
-def held_at_exchange(demo: Demo) -> dict[str, Decimal]:
-    return {each.symbol: each.signed for each in demo.paper.positions() if each.signed}
+def held_at_exchange(demo: Demo) -> Held:
+    return {
+        (name, each.symbol, each.side): each.signed
+        for name, paper in demo.exchange.accounts.items()
+        for each in paper.positions()
+        if each.signed and each.symbol != SOL
+    }
 
 
 def open_mismatches() -> list[Mismatch]:
     return list(Mismatch.objects.exclude(status=MismatchStatus.RESOLVED))
 
 
-def test_what_the_bots_miss_is_found_and_repaired(start: Callable[[], Demo]) -> None:
+def find_drift(name: str) -> Drift:
+    return next(drift for drift in DRIFTS if drift.name == name)
+
+
+def chain_is_intact() -> bool:
+    reader = ChainReader()
+    return verify(reader.rows(), head=reader.head).intact
+
+
+def test_what_goes_wrong_is_found_and_repaired(start: StartDemo) -> None:
     demo = start()
 
     demo.run(120)
-    demo.come_to_rest()
 
     kinds = set(Mismatch.objects.values_list("kind", flat=True))
-    assert kinds == {
-        MismatchKind.MISSING_FROM_EXCHANGE,
-        MismatchKind.QUANTITY_MISMATCH,
-        MismatchKind.STATUS_MISMATCH,
+    assert {MismatchKind.MISSING_FROM_EXCHANGE, MismatchKind.QUANTITY_MISMATCH} <= kinds
+    assert {row.profile.name for row in Mismatch.objects.exclude(profile=None)} == {
+        spec.profile for spec in SPECS
     }
-    assert open_mismatches() == []
-    assert held_by_trades() == held_at_exchange(demo)
     assert set(Run.objects.values_list("status", flat=True)) == {RunStatus.SUCCEEDED}
     assert {TradeStatus.OPEN, TradeStatus.CLOSED} <= set(
         Trade.objects.values_list("status", flat=True)
     )
-    reader = ChainReader()
-    assert verify(reader.rows(), head=reader.head).intact
-    assert "found and repaired" in demo.lines[0]
-    assert all("audit chain intact" in line and "refused" not in line for line in demo.lines)
+    assert demo.said("drift, ")
+    assert demo.said("refused") == []
+    assert chain_is_intact()
 
 
-def test_a_restart_goes_on_with_the_books_of_the_demo_before(start: Callable[[], Demo]) -> None:
+def test_a_restart_goes_on_with_the_books_of_the_demo_before(start: StartDemo) -> None:
     start().run(53)
     at_work = set(Order.objects.active().values_list("pk", flat=True))
     open_before = set(Trade.objects.filter(status=TradeStatus.OPEN).values_list("pk", flat=True))
-    assert at_work
+    assert {order.account.name for order in Order.objects.filter(pk__in=at_work)} == {
+        spec.name for spec in ACCOUNTS
+    }
     assert open_before
 
-    demo = start()
-    demo.run(20)
+    demo = start(OnRequest)
+    demo.run(INTERVAL)
+    demo.come_to_rest()
 
     # The exchange has canceled what was at work; the fills it shows are the ones it showed.
     assert not at_work & set(Order.objects.active().values_list("pk", flat=True))
-    assert "found and repaired" in demo.lines[0]
 
-    demo.run(140)
-    demo.come_to_rest()
+    demo.run(7 * INTERVAL)
 
     assert not Trade.objects.filter(pk__in=open_before, status=TradeStatus.OPEN).exists()
-    assert open_mismatches() == []
+    assert {each.symbol for each in open_mismatches()} <= {SOL}
+    demo.come_to_rest()
     assert held_by_trades() == held_at_exchange(demo)
+    assert demo.said("refused") == []
     assert set(Run.objects.values_list("status", flat=True)) == {RunStatus.SUCCEEDED}
 
 
-def test_a_second_start_creates_nothing_twice(conf: Conf) -> None:
-    clock = FixedClock()
-    world.prepare_database(conf=conf, clock=clock)
-    world.prepare_database(conf=conf, clock=clock)
+def test_a_trade_that_was_closed_by_hand_before_a_restart_is_heard_of_after_it(
+    start: StartDemo,
+) -> None:
+    demo = start(OnRequest)
+    demo.run(INTERVAL)
+    while not any(bot.closings for bot in demo.world.bots.values()):
+        demo.world.injector.make(find_drift("closed by hand"))
+        demo.run(1)
+    (closing,) = (each for bot in demo.world.bots.values() for each in bot.closings)
+    demo.come_to_rest()
+    trade = Trade.objects.get(trade_id=closing.trade.trade_id)
+    assert trade.status == TradeStatus.OPEN
 
-    assert ExchangeAccount.objects.count() == 1
-    assert Profile.objects.count() == len(world.SPECS)
+    start(OnRequest).run(PATIENCE + 2)
+
+    trade.refresh_from_db()
+    assert trade.status == TradeStatus.CLOSED
+    assert trade.history.filter(kind="EXIT", exchange_fill_id=closing.fill.fill_id).count() == 1
+
+
+def test_a_bot_that_restarts_leaves_nothing_open_and_reuses_no_trade_id(start: StartDemo) -> None:
+    demo = start(OnRequest)
+    demo.run(33)
+    before = set(Trade.objects.values_list("pk", flat=True))
+    for _ in SPECS:
+        demo.world.restart_a_bot()
+
+    demo.run(8 * INTERVAL)
+
+    assert demo.said("has forgotten its orders and trades")
+    assert not Trade.objects.filter(pk__in=before, status=TradeStatus.OPEN).exists()
+    demo.come_to_rest()
+    assert open_mismatches() == []
+    assert held_by_trades() == held_at_exchange(demo)
+    assert demo.said("refused") == []
+
+
+def test_a_bot_takes_over_no_trade_of_which_fills_may_still_be_unbooked(start: StartDemo) -> None:
+    demo = start(OnRequest)
+    demo.run(INTERVAL)
+    demo.come_to_rest()
+    spec = SPECS[0]
+    trade = Trade.objects.filter(profile__name=spec.profile, status=TradeStatus.OPEN).first()
+    while trade is None or trade.orders.active().exists():
+        demo.run(1)
+        trade = Trade.objects.filter(profile__name=spec.profile, status=TradeStatus.OPEN).last()
+
+    assert trade.trade_id not in {each.trade_id for each in unattended_trades(spec)}
+
+    demo.come_to_rest()
+    assert trade.trade_id in {each.trade_id for each in unattended_trades(spec)}
+
+
+def test_bots_go_on_while_the_web_is_away_and_deliver_it_all_later(start: StartDemo) -> None:
+    demo = start(OnRequest)
+    demo.run(5)
+    demo.web_is_up = False
+    orders = Order.objects.count()
+    for _ in range(10):
+        demo.clock.advance(seconds=1)
+        demo.world.tick()
+    assert Order.objects.count() == orders
+    assert not all(post.is_empty for post in demo.world.posts.values())
+
+    demo.web_is_up = True
+    for _ in range(30):
+        demo.clock.advance(seconds=1)
+        demo.world.tick()
+
+    assert all(post.is_empty for post in demo.world.posts.values())
+    at_exchange = sum(len(paper.orders()) for paper in demo.exchange.accounts.values())
+    assert Order.objects.count() == at_exchange
+    assert demo.said("refused") == []
+
+
+def test_what_a_person_must_decide_does_not_pile_up(start: StartDemo) -> None:
+    demo = start(OnRequest)
+    run = make_run(account=ExchangeAccount.objects.get(name="main"))
+    for _ in range(ENOUGH_TO_DECIDE):
+        make_mismatch(run, kind=MismatchKind.UNATTRIBUTED_FILL)
+        make_external_order(account=run.account)
+
+    assert not demo.world.injector.make(find_drift("trade by hand"))
+    assert not demo.world.injector.make(find_drift("order by hand"))
+
+
+def test_a_second_start_creates_nothing_twice_but_the_keys(conf: Conf) -> None:
+    clock = FixedClock()
+    keys = []
+    for _ in range(2):
+        setup.prepare_database(conf=conf, clock=clock)
+        keys.append(setup.rotate_keys(conf=conf, clock=clock))
+
+    assert ExchangeAccount.objects.count() == len(ACCOUNTS)
+    assert Profile.objects.count() == len(SPECS)
+    assert list(Schedule.objects.values_list("name", flat=True)) == ["reconcile"]
+    valid = ApiKey.objects.filter(revoked_at__isnull=True)
+    assert {key.name for key in valid} == {f"{spec.profile}-bot-2" for spec in SPECS}
+    assert not set(keys[0].values()) & set(keys[1].values())
 
 
 def test_the_user_has_a_new_password_at_every_start_and_only_its_hash_is_kept() -> None:
-    first, second = world.make_user(), world.make_user()
+    first, second = setup.make_user(), setup.make_user()
 
-    user = get_user_model().objects.get(username=world.USER)
+    user = get_user_model().objects.get(username=setup.USER)
     assert first != second
     assert second not in user.password
     assert user.check_password(second)
@@ -184,33 +224,34 @@ def test_the_user_has_a_new_password_at_every_start_and_only_its_hash_is_kept() 
     assert user.is_superuser
 
 
-def test_a_run_that_a_killed_demo_left_is_waited_for_and_said(start: Callable[[], Demo]) -> None:
-    demo = start()
-    Run.objects.create(
-        account=ExchangeAccount.objects.get(),
-        kind="RECONCILE",
-        status=RunStatus.RUNNING,
-        claim_token="3f0e6a52-5a3c-4c8e-9b6e-2f4f6c0d9b11",
-        claim_expires_at=demo.clock.now().replace(minute=1),
-        started_at=demo.clock.now(),
-    )
+def test_each_run_that_finishes_is_told_once_in_words(start: StartDemo) -> None:
+    demo = start(OnRequest)
+    watch = RunWatch()
+    assert list(watch.lines()) == []
 
-    demo.loop.cycle()
-    demo.clock.advance(minutes=2)
-    demo.loop.cycle()
+    demo.cycle()
 
-    assert "waiting: the run of a demo that was killed" in demo.lines[0]
-    assert "until 12:01:00 UTC" in demo.lines[0]
-    assert "no mismatch" in demo.lines[1]
+    lines = list(watch.lines())
+    assert [line.split(":")[0] for line in lines] == [spec.name for spec in ACCOUNTS]
+    assert all("SUCCEEDED; nothing to repair; open: nothing" in line for line in lines)
+    assert list(watch.lines()) == []
 
 
-def test_a_cycle_that_fails_is_said_and_does_not_end_the_demo(start: Callable[[], Demo]) -> None:
-    demo = start()
+def test_a_run_that_fails_is_told_with_its_reason(start: StartDemo) -> None:
+    demo = start(OnRequest)
     demo.exchange.stop()
 
-    demo.loop.cycle()
-    demo.exchange.start()
-    demo.loop.cycle()
+    demo.cycle()
 
-    assert "FAILED, nothing was changed" in demo.lines[0]
-    assert "no mismatch" in demo.lines[1]
+    assert "FAILED, nothing was changed: " in run_text(Run.objects.latest("pk"))
+    demo.exchange.start()
+
+
+def test_a_run_that_a_killed_demo_left_is_told_and_then_taken_over() -> None:
+    run = make_run(account=make_account(name="main"), status=RunStatus.RUNNING)
+    watch = RunWatch()
+
+    (line,) = claims_of_the_dead()
+
+    assert f"run {run.pk} of a demo that was killed holds the account until" in line
+    assert list(watch.lines()) == []

@@ -315,3 +315,16 @@ def test_the_runbooks_names_are_all_there():
         "reconciliationParityTotalMismatchNotionalUsd",
         "reconciliationIntegrityWatchdogTriggered",
     } <= health().keys()
+
+
+def test_a_clock_that_was_wrong_for_a_moment_does_not_pass_for_a_loop_that_runs() -> None:
+    account = make_account()
+    a_run(ago=timedelta(days=-1), account=account)
+    assert health()["reconciliationLoopHealthy"] is False
+    a_run(ago=timedelta(minutes=9), account=account)
+    assert health()["accounts"][0]["ageMs"] == 540_000
+    a_run(account=account, finished_at=NOW + timedelta(days=1))
+    assert health()["reconciliationLoopHealthy"] is False
+    assert health()["problems"] == ["main: its last cycle ended in the future; check the clocks"]
+    a_run(ago=-TICK, account=account)
+    assert health()["reconciliationLoopHealthy"] is True

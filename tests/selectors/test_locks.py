@@ -6,10 +6,10 @@ import pytest
 
 from reconciliation.clock import SystemClock
 from reconciliation.enums import RunKind, RunStatus
-from reconciliation.models import ProfileLease
+from reconciliation.models import ProfileLease, Run
 from reconciliation.selectors.locks import (
     claimed_until,
-    last_end_of_a_run,
+    last_ended_run,
     load_held_leases,
     load_run_claims,
 )
@@ -69,15 +69,20 @@ def test_a_claim_counts_for_its_own_account_while_it_is_in_force() -> None:
         assert (until is not None) is held
 
 
-def test_the_last_end_is_that_of_a_whole_run_however_it_ended() -> None:
+def test_the_last_run_is_a_whole_one_however_it_ended_and_none_of_a_later_moment() -> None:
     account = builders.make_account()
-    assert last_end_of_a_run(account_id=account.pk, kind=RunKind.RECONCILE) is None
-    for minutes, status in ((1, RunStatus.SUCCEEDED), (2, RunStatus.FAILED)):
+    until = builders.NOW + timedelta(minutes=10)
+
+    def last() -> Run | None:
+        return last_ended_run(account_id=account.pk, kind=RunKind.RECONCILE, until=until)
+
+    assert last() is None
+    for minutes, status in ((1, RunStatus.SUCCEEDED), (2, RunStatus.FAILED), (11, "SUCCEEDED")):
         at = builders.NOW + timedelta(minutes=minutes)
         builders.make_run(account, status=status, started_at=at, finished_at=at)
     later = builders.NOW + timedelta(minutes=9)
     builders.make_run(account, only_profile="alpha", started_at=later, finished_at=later)
     claim("main", seconds=60)
-    assert last_end_of_a_run(account_id=account.pk, kind=RunKind.RECONCILE) == (
-        builders.NOW + timedelta(minutes=2)
-    )
+    found = last()
+    assert found is not None
+    assert found.started_at == builders.NOW + timedelta(minutes=2)

@@ -226,14 +226,15 @@ class Portal:
     def wait_for_runs(self, number: int) -> None:
         """Wait until so many runs have succeeded, none of them beside or right after another."""
         self.wait_for(f"run {number}", lambda: self.succeeded() >= number or None)
-        ends = self.scratch.ask(
+        rows = self.scratch.ask(
             "SELECT started_at, finished_at FROM reconciliation_run"
             " WHERE status = ? AND started_at > ? ORDER BY started_at",
             *("SUCCEEDED", _text(LONG_AGO)),
         )
-        moments = [(_moment(started), _moment(finished)) for started, finished in ends]
-        for (_, end), (start, _) in pairwise(moments):
-            assert (start - end).total_seconds() >= HALF_AN_INTERVAL - 1, moments
+        moments = [(_moment(started), _moment(finished)) for started, finished in rows]
+        for (before, end), (start, _) in pairwise(moments):
+            assert start >= end, moments
+            assert (start - before).total_seconds() >= HALF_AN_INTERVAL - 1, moments
 
     def wait_for_end(self, seconds: float) -> int:
         """Return the exit status of the parent; by then nothing that it started is left."""

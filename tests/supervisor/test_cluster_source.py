@@ -102,6 +102,30 @@ def test_beats_are_queued_until_it_is_heard_of_and_then_when_they_are_due(
     assert queued() == [BEAT]
 
 
+def test_beats_do_not_pile_up_while_no_cluster_comes_up(source: ClusterSource) -> None:
+    source.begin()
+    for _ in range(50):
+        source.look()
+    assert queued() == [BEAT] * cluster.ENOUGH_WAITING
+
+
+def test_what_no_schedule_queues_is_queued_from_here_once_a_minute(
+    source: ClusterSource, seconds: Seconds, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = source.begin()[CLUSTER_ID]
+    late = []
+    for now in (1, 50, 61, 100, 121):
+        OrmQ.objects.all().delete()
+        seconds.now = now
+        take(name, after=now)
+        keep(name, after=now)
+        assert source.look() is Sign.ALIVE
+        late += [now for func in queued() if func == "reconcile.everything"]
+    # The first is that of the start.
+    assert late == [1, 61, 121]
+    assert "no schedule queues reconcile.everything in time" in caplog.text
+
+
 def test_after_its_first_sign_the_jobs_are_queued_once(source: ClusterSource) -> None:
     name = source.begin()[CLUSTER_ID]
     for after in (1, 2):

@@ -1,5 +1,6 @@
 """Children that end, hang or cannot be started, with processes that do nothing else."""
 
+import errno
 import logging
 import os
 import sys
@@ -174,3 +175,18 @@ def test_one_that_cannot_be_started_is_tried_again(
     supervise([child("")], stop)
     assert caplog.text.count("could not be started") >= 2
     assert len(os.listdir("/proc/self/fd")) <= opened + 1
+
+
+def test_without_a_file_left_for_its_pipe_it_is_tried_again(
+    child: Callable[..., Child],
+    stop: Stop,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "pipe", refuse)
+    stopping_when(lambda: caplog.text.count("could not be started") >= 2, stop)
+    supervise([child("")], stop)
+    assert "Too many open files" in caplog.text

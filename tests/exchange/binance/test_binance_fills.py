@@ -77,6 +77,19 @@ def test_a_fill_whose_order_is_no_longer_shown_has_no_client_id(wire: BinanceWir
     assert (fill.exchange_order_id, fill.client_order_id, fill.sub_tag) == ("1001", None, None)
 
 
+def test_a_list_of_orders_that_is_cut_is_asked_for_again(wire: BinanceWire) -> None:
+    gateway = connect(wire)
+    wire.orders = [order_row(clientOrderId="autoclose-1577432000", status="FILLED")]
+    wire.fills = [fill_row()]
+    whole = wire.routes[f"{USDM}/v1/allOrders"]
+    answers = iter([[]])
+    wire.routes[f"{USDM}/v1/allOrders"] = lambda query: next(answers, None) or whole(query)
+
+    (fill,) = window(gateway)
+
+    assert fill.kind == FillKind.LIQUIDATION
+
+
 @pytest.mark.parametrize(
     ("client_id", "kind"),
     [

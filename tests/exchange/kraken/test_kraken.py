@@ -12,7 +12,7 @@ from reconciliation.enums import InstrumentType, OrderClass, OrderStatus, OrderT
 from reconciliation.exchange.ccxt_gateway import CcxtGateway
 from reconciliation.exchange.gateway import AccountHalted, RetryableExchangeError, Unsupported
 from tests.exchange.builders import NOW_MS, as_gateway
-from tests.exchange.kraken.wire import HOST, ORDER, KrakenWire, fill_row, order_row, seconds
+from tests.exchange.kraken.wire import HOST, ORDER, KrakenWire, body, fill_row, order_row, seconds
 from tests.exchange.paper.builders import NOW
 from tests.exchange.wire import read_window
 
@@ -265,3 +265,25 @@ def test_a_time_keeps_its_milliseconds(wire: KrakenWire) -> None:
     (order,) = gateway.fetch_open_orders(OrderClass.REGULAR).orders
 
     assert order.created_at == NOW - timedelta(milliseconds=1)
+
+
+def test_an_order_that_an_answer_leaves_out_is_not_unknown(wire: KrakenWire) -> None:
+    gateway = wire.connect("kraken")
+    wire.orders = {ORDER: order_row()}
+    wire.fills = {"F1": fill_row(), "F2": fill_row(7_200_000, ordertxid="O2")}
+    wire.routes[f"{HOST}/private/QueryOrders"] = lambda query: body(
+        {ORDER: order_row()} if "O2" in query["txid"] else {}
+    )
+    with pytest.raises(RetryableExchangeError, match=f"order {ORDER}, .* answered without it"):
+        find(gateway, ORDER)
+    with pytest.raises(RetryableExchangeError, match=r"order O2, .* answered without it"):
+        read_window(gateway, InstrumentType.SPOT)
+
+
+def test_a_closed_order_that_does_not_say_how_much_was_filled_is_an_error(
+    wire: KrakenWire,
+) -> None:
+    gateway = wire.connect("kraken")
+    wire.orders = {ORDER: order_row(status="closed", vol_exec="")}
+    with pytest.raises(RetryableExchangeError, match="how much was filled is not known"):
+        find(gateway, ORDER)
