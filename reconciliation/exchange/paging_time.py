@@ -72,15 +72,18 @@ class _TimeWalk:
         self._held: dict[str, Listed] = {}
 
     def pages(self) -> Iterator[WindowPage]:
-        asked_again = False
+        asked_again = ended_before = False
         while True:
             new, is_last = self._request(self._upper_ms)
             if self._held:
                 oldest_ms = min(each.time_ms for each in self._held.values())
                 if not is_last and oldest_ms < self._page_end_ms - 1:
                     yield self._cut(oldest_ms)
-                if is_last and not new:
+                # The first answer that ends the list may be cut, also behind a whole page; one that
+                # goes on without anything new has reached what is before the window.
+                if not new and (ended_before or not is_last):
                     break
+                ended_before = is_last
                 self._upper_ms = oldest_ms
             elif asked_again:
                 break

@@ -15,11 +15,16 @@ from reconciliation.enums import AuditOutcome
 from reconciliation.handlers.accounts import AlreadyExists, InvalidValue, check_name
 from reconciliation.handlers.bulk import insert_rows
 from reconciliation.handlers.unit import transaction_unit
-from reconciliation.models import ApiKey, ApiKeyProfile, ApiKeyUse, Profile
+from reconciliation.models import ApiKey, ApiKeyProfile, ApiKeyUse, AuditEvent, Profile
 
 MAX_LIFETIME = timedelta(days=5 * 365 + 1)
 # How exactly the last use is known: not each request writes it.
 USE_RESOLUTION = timedelta(minutes=1)
+# Of one key. A bot that goes on asking with a key that was taken from it says nothing new, and must
+# neither fill the audit trail nor keep others waiting for its head.
+MOST_DENIALS_A_MINUTE = 10
+_MINUTE = timedelta(minutes=1)
+_OBJECT, _DENIED = "api_key", "api.denied"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,20 +113,29 @@ def record_denial(
     conf: Conf,
     request_id: str,
     ip: str,
-) -> None:
-    """Record that the holder of a key was not let in; `asked` is the method and the path."""
+) -> bool:
+    """Record that the holder of a key was not let in; `asked` is the method and the path.
+
+    Returns False, and records nothing, once that happened `MOST_DENIALS_A_MINUTE` times.
+    """
+    denials = AuditEvent.objects.filter(object_type=_OBJECT, object_id=str(key.pk), action=_DENIED)
+    moments = denials.order_by("-sequence").values_list("occurred_at", flat=True)
+    newest = list(moments[:MOST_DENIALS_A_MINUTE])
+    if len(newest) == MOST_DENIALS_A_MINUTE and abs(clock.now() - newest[-1]) < _MINUTE:
+        return False
     with transaction_unit(
         actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
     ) as unit:
         unit.record(
             _event(
-                "api.denied",
+                _DENIED,
                 key,
                 outcome=AuditOutcome.DENIED,
                 after={"asked": asked},
                 comment=reason,
             )
         )
+    return True
 
 
 def record_use(*, use: ApiKeyUse, now: datetime) -> bool:
@@ -162,7 +176,7 @@ def _event(
     return EventDraft(
         action=action,
         outcome=outcome,
-        object_type="api_key",
+        object_type=_OBJECT,
         object_id=str(key.pk),
         account=key.account.name,
         before=before or {},

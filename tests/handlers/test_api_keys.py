@@ -13,6 +13,7 @@ from reconciliation.enums import ActorType
 from reconciliation.handlers.accounts import AlreadyExists, InvalidValue
 from reconciliation.handlers.api_keys import (
     MAX_LIFETIME,
+    MOST_DENIALS_A_MINUTE,
     IssuedKey,
     create_key,
     record_denial,
@@ -122,6 +123,25 @@ def test_what_was_tried_in_vain_is_audited_as_denied():
     assert (event.action, event.outcome, event.object_id) == ("api.denied", "denied", str(key.pk))
     for word in ("r1", "10.0.0.1", "/accounts/other/", "for account main"):
         assert word in event.payload
+
+
+def test_a_bot_that_goes_on_asking_in_vain_does_not_fill_the_trail():
+    clock = FixedClock()
+    looping, other = make_api_key(), make_api_key(name="other")
+
+    def deny(key: ApiKey) -> bool:
+        asked = {"reason": "key is revoked", "asked": "GET /", "request_id": "r1", "ip": ""}
+        return record_denial(key=key, **asked, **{**BY, "clock": clock})
+
+    for _ in range(MOST_DENIALS_A_MINUTE):
+        assert deny(looping)
+    assert not deny(looping)
+    assert deny(other)
+    clock.advance(seconds=59)
+    assert not deny(looping)
+    clock.advance(seconds=1)
+    assert deny(looping)
+    assert actions() == ["api.denied"] * (MOST_DENIALS_A_MINUTE + 2)
 
 
 def test_a_use_is_written_once_a_minute_and_is_no_event():

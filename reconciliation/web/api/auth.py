@@ -102,7 +102,7 @@ def address_of(request: HttpRequest) -> str:
 
 def deny(request: HttpRequest, key: ApiKey, status: int, field: str, reason: str) -> ApiError:
     """Record that the holder of a key was not let in; return what says so."""
-    record_denial(
+    is_recorded = record_denial(
         key=key,
         reason=f"{field}: {reason}",
         asked=f"{request.method} {request.path[:_LONGEST_PATH]}",
@@ -112,6 +112,8 @@ def deny(request: HttpRequest, key: ApiKey, status: int, field: str, reason: str
         request_id=request_id_of(request),
         ip=address_of(request),
     )
+    if not is_recorded:
+        logger.warning("request %s: key %s is denied again and again", request_id_of(request), key)
     return ApiError(status, field, reason, _CHALLENGE if status == 401 else None)
 
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from reconciliation.clock import SystemClock
 from reconciliation.domain.audit import system_actor
-from reconciliation.handlers.api_keys import revoke_key
+from reconciliation.handlers.api_keys import MOST_DENIALS_A_MINUTE, revoke_key
 from reconciliation.models import ApiKey, ApiKeyUse, AuditEvent
 from tests.builders import arranging, make_account, make_profile
 from tests.handlers.worlds import CONF
@@ -88,6 +88,17 @@ def test_a_revoked_key_is_told_so_and_the_attempt_is_audited():
     assert response.headers["X-Request-ID"] in event.payload
     assert "GET /api/v1/profiles" in event.payload
     assert bot.key[-64:] not in event.payload
+
+
+def test_a_revoked_key_that_asks_again_and_again_is_told_so_and_logged(
+    caplog: pytest.LogCaptureFixture,
+):
+    bot = make_bot()
+    revoke_key(name="bot", actor=system_actor("test"), clock=SystemClock(), conf=CONF)
+    for _ in range(MOST_DENIALS_A_MINUTE + 1):
+        errors_of(bot.ask("/profiles"), 401)
+    assert len(denied()) == MOST_DENIALS_A_MINUTE
+    assert "key bot is denied again and again" in caplog.text
 
 
 def test_an_expired_key_is_told_so_and_the_attempt_is_audited():
