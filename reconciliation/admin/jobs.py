@@ -49,8 +49,7 @@ class ScheduleAdmin(ReadOnlyAdmin[Schedule]):
     )
     empty_text = "No schedule is set up: `manage.py sync_schedules` has not run yet."
     list_display = (
-        col.name("Schedule"),
-        col.text("Name", "name"),
+        col.text("Schedule", "name"),
         col.Column("Runs", how_often),
         col.moment("Next", "next_run"),
     )

@@ -54,7 +54,7 @@ def wrong_position(stage: Stage) -> str | None:
 
 def order_by_hand(stage: Stage) -> str | None:
     """Let a person place an order that names nobody."""
-    return stage.strangers.place_order()
+    return stage.strangers.leave_order()
 
 
 def trade_by_hand(stage: Stage) -> str | None:

@@ -125,7 +125,7 @@ DRIFTS = (
         2,
         "a person changes the price of an order at the exchange",
         OrderRule.OPEN_OTHER_TERMS,
-        missed(Happening.AMEND),
+        missed(Happening.NEW_PRICE),
         missed(Happening.FILL_REST, later=True),
     ),
     _life(

@@ -16,7 +16,7 @@ from reconciliation.exchange.paper.book import PaperAccount, PaperFill, PaperOrd
 _LARGEST_MOVE = 5
 _PULL = Decimal("0.01")
 # How much a person moves a price by, as a part of it.
-_AMENDMENT = Decimal("0.001")
+_PRICE_CHANGE = Decimal("0.001")
 SHOWN_LATE = timedelta(seconds=50)
 
 
@@ -98,8 +98,8 @@ class Fate:
         match step.happening:
             case Happening.CANCEL:
                 self.exchange.cancel(order.exchange_order_id)
-            case Happening.AMEND:
-                self._amend(order)
+            case Happening.NEW_PRICE:
+                self._change_price(order)
             case Happening.REPLACE:
                 self._replace(order)
             case Happening.TRIGGER:
@@ -119,9 +119,9 @@ class Fate:
             shown = self.exchange.now() + SHOWN_LATE
         return self.exchange.fill(order.exchange_order_id, quantity, visible_from=shown)
 
-    def _amend(self, order: PaperOrder) -> None:
+    def _change_price(self, order: PaperOrder) -> None:
         mark = self.exchange.instrument(order.symbol)
-        price = _in_ticks((order.price or mark.mark) * (1 - _AMENDMENT), mark.price_tick)
+        price = _in_ticks((order.price or mark.mark) * (1 - _PRICE_CHANGE), mark.price_tick)
         self.exchange.put_orders([replace(order, price=price, updated_at=self.exchange.now())])
 
     def _replace(self, order: PaperOrder) -> None:

@@ -15,7 +15,7 @@ class Happening(Enum):
     FILL_REST = "what remains is filled"
     FILL_SHOWN_LATE = "what remains is filled, and the exchange lists the fill a while later"
     CANCEL = "what remains is canceled"
-    AMEND = "a person changes its price"
+    NEW_PRICE = "a person changes its price"
     REPLACE = "it is canceled and placed again under its client order id"
     TRIGGER = "it triggers, and the order that it places rests"
     FALSE_CANCEL = "its bot takes it for canceled, which it is not"

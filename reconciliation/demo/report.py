@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from textwrap import shorten
 
 from django.db.models import Q
 
@@ -14,7 +15,7 @@ WORDS = {
     MismatchKind.STATUS_MISMATCH: "that the exchange shows otherwise",
     MismatchKind.MISSING_IN_DB: "that the database did not know",
 }
-_LONGEST_REASON = 120
+_LONGEST_REASON = 200
 
 
 class RunWatch:
@@ -51,14 +52,14 @@ def claims_of_the_dead() -> Iterator[str]:
 def run_text(run: Run) -> str:
     """Return what a run found and did."""
     if run.status == RunStatus.FAILED:
-        return f"FAILED, nothing was changed: {run.error[:_LONGEST_REASON]}"
+        return f"FAILED, nothing was changed: {_brief(run.error)}"
     repaired = list(Mismatch.objects.filter(sighting__last_run=run, status=MismatchStatus.RESOLVED))
     waiting = Mismatch.objects.filter(account=run.account, status=MismatchStatus.OPEN)
     parts = [f"repaired {_kinds(repaired)}" if repaired else "nothing to repair"]
     parts.append(f"open: {_kinds(waiting) or 'nothing'}")
     if run.coverage != Coverage.COMPLETE:
         unread = "; ".join(f"{part}: {reason}" for part, reason in run.unread.items())
-        parts.append(f"coverage {run.coverage}, {unread[:_LONGEST_REASON]}")
+        parts.append(f"coverage {run.coverage}, {_brief(unread)}")
     parts += [f"not written: {error}" for error in run.row_errors]
     return f"{run.status}; " + "; ".join(parts)
 
@@ -66,6 +67,10 @@ def run_text(run: Run) -> str:
 def some(count: int, one: str, many: str = "") -> str:
     """Return a count with its word."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _brief(reason: str) -> str:
+    return shorten(reason, _LONGEST_REASON, placeholder=" …")
 
 
 def _kinds(mismatches: Iterable[Mismatch]) -> str:

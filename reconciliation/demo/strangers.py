@@ -41,7 +41,7 @@ class Strangers:
         for _, act in due:
             act()
 
-    def place_order(self) -> str | None:
+    def leave_order(self) -> str | None:
         """Place an order that names nobody; return where, or None while there are enough."""
         if self._due or self._enough_orders():
             return None

@@ -17,13 +17,13 @@ from tests.builders import make_profile
 from tests.web.api.bots import make_bot
 
 PAGE = (Path(settings.BASE_DIR) / "docs" / "api.md").read_text(encoding="utf-8")
-COMMANDS, CURL = re.findall(r"<!-- tried by the tests -->\n```\n(.*?)```\n", PAGE, re.DOTALL)
+CREATE, REVOKE, CURL = re.findall(r"<!-- tried by the tests -->\n```\n(.*?)```\n", PAGE, re.DOTALL)
 
 
 @pytest.mark.django_db
 def test_the_commands_can_be_pasted_one_after_the_other():
     make_profile()
-    for line in COMMANDS.splitlines():
+    for line in (CREATE + REVOKE).splitlines():
         python, script, command, *arguments = line.split()
         assert (python, script) == ("python", "manage.py")
         call_command(command, *arguments, stdout=StringIO())
@@ -35,7 +35,7 @@ def test_the_request_can_be_pasted_and_all_of_its_rows_are_taken(live_server: An
     bot = make_bot()
     done = subprocess.run(  # noqa: S603  (our own page)
         ["/bin/bash", "-e", "-c", CURL],
-        env={"PATH": "/usr/bin:/bin", "PORTAL": live_server.url, "RECON_KEY": bot.key},
+        env={"PATH": "/usr/bin:/bin", "PORTAL": live_server.url, "BOT_KEY": bot.key},
         capture_output=True,
         text=True,
         timeout=60,
