@@ -12,6 +12,11 @@ from decimal import Decimal
 from typing import Any
 
 from reconciliation.domain.amounts import InexactAmount, parse_amount, plain
+from reconciliation.domain.id_patterns import (
+    ClientOrderIdPattern,
+    UnusablePattern,
+    parse_pattern,
+)
 from reconciliation.domain.keys import evidence_hash
 
 
@@ -21,13 +26,17 @@ class InvalidValue(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting: `field` is its name in `Conf`, `default` the text that holds when unset."""
+    """One setting: `field` is its name in `Conf`, `default` the text that holds when unset.
+
+    `example` is shown with a problem, the default where there is none.
+    """
 
     name: str
     field: str
     default: str
     parse: Callable[[str], Any]
     meaning: str
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,9 @@ class Conf:
     interval: timedelta
     lock_ttl: timedelta
     fill_after_trade_grace: timedelta
+    require_strong_attribution: bool
+    allow_heuristic_match: bool
+    client_order_id_pattern: ClientOrderIdPattern | None
 
     def as_text(self) -> dict[str, str]:
         """Return every setting in force by its public name, as text (none of them is secret)."""
@@ -81,7 +93,7 @@ def load(mapping: Mapping[str, str]) -> tuple[Conf | None, tuple[Problem, ...]]:
                 Problem(
                     name=setting.name,
                     fault=f"{text!r} {error}",
-                    hint=f"for example {setting.name}={setting.default}",
+                    hint=f"for example {setting.name}={setting.example or setting.default}",
                 )
             )
     return (None if problems else Conf(**values)), tuple(problems)
@@ -105,9 +117,6 @@ _NOT_SERVED_YET = frozenset(
     {
         "ENABLE_RECON_POSITION_PARITY_HEARTBEAT",
         "ENABLE_RECON_WATCHDOG_AUTO_RESUME",
-        "RECON_CLIENT_ORDER_ID_PATTERN",
-        "RECON_EXIT_BACKFILL_ALLOW_HEURISTIC_MATCH",
-        "RECON_EXIT_BACKFILL_REQUIRE_STRONG_ATTRIBUTION",
         "RECON_FOUR_EYES_MIN_NOTIONAL_USD",
         "RECON_POSITION_DUST_NOTIONAL_USD",
         "RECON_POSITION_PARITY_CONFIRMATIONS",
@@ -169,7 +178,18 @@ def _not_negative(text: str) -> Decimal:
     return amount
 
 
+def _pattern(text: str) -> ClientOrderIdPattern | None:
+    if not text:
+        return None
+    try:
+        return parse_pattern(text)
+    except UnusablePattern as error:
+        raise InvalidValue(str(error)) from error
+
+
 def _as_text(value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, timedelta):
         return f"{value // timedelta(milliseconds=1)} ms"
     if isinstance(value, Decimal):
@@ -219,6 +239,28 @@ SETTINGS = (
         default="5",
         parse=_duration("minutes", 0, 10_080),
         meaning="A fill may be this much older than the slice it belongs to, no more.",
+    ),
+    Setting(
+        name="RECON_EXIT_BACKFILL_REQUIRE_STRONG_ATTRIBUTION",
+        field="require_strong_attribution",
+        default="true",
+        parse=_boolean,
+        meaning="Only fills that a client order id, a trade id or a sub tag proves are booked.",
+    ),
+    Setting(
+        name="RECON_EXIT_BACKFILL_ALLOW_HEURISTIC_MATCH",
+        field="allow_heuristic_match",
+        default="false",
+        parse=_boolean,
+        meaning="A fill that proves nothing may be booked to the only slice that it fits.",
+    ),
+    Setting(
+        name="RECON_CLIENT_ORDER_ID_PATTERN",
+        field="client_order_id_pattern",
+        default="",
+        parse=_pattern,
+        meaning="The bots' own scheme of client order ids, a regular expression with named groups.",
+        example="(?P<sub_tag>[a-z0-9]+)-(?P<trade_id>[A-Za-z0-9]+)-(?P<purpose>ENTRY|EXIT)",
     ),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}

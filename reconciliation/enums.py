@@ -233,12 +233,54 @@ class QuarantineReason(TextChoices):
 
 
 class AttributionMode(TextChoices):
-    """The evidence by which a fill or an order belongs to a profile, strongest first."""
+    """The evidence by which a fill or an order belongs to a profile, strongest first.
+
+    SINGLE_OPEN_TRADE and QTY_UNIQUE are heuristics of the backfill: suggestions, no evidence.
+    """
 
     CLIENT_ORDER_ID = "CLIENT_ORDER_ID"
     TRADE_ID = "TRADE_ID"
     SUB_TAG = "SUB_TAG"
+    SINGLE_OPEN_TRADE = "SINGLE_OPEN_TRADE"
+    QTY_UNIQUE = "QTY_UNIQUE"
     NONE = "NONE"
+
+
+class BackfillVerdict(TextChoices):
+    GO = "GO"
+    NO_GO = "NO_GO"
+
+
+class NoGoReason(TextChoices):
+    """Why a fill is not booked to a slice without a person."""
+
+    FOREIGN_SUB_TAG = "FOREIGN_SUB_TAG"
+    STALE_FILL = "STALE_FILL"
+    WEAK_ATTRIBUTION = "WEAK_ATTRIBUTION"
+    HEURISTIC_DISABLED = "HEURISTIC_DISABLED"
+    AMBIGUOUS_SLICE = "AMBIGUOUS_SLICE"
+    QTY_EXCEEDS_OPEN = "QTY_EXCEEDS_OPEN"
+    EVIDENCE_INCOMPLETE = "EVIDENCE_INCOMPLETE"
+    NO_MATCH = "NO_MATCH"
+
+
+class CandidateStatus(TextChoices):
+    """The states of a review item, and APPLIED: a GO at first sight, which nobody was asked."""
+
+    PENDING = "PENDING"
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    SUPERSEDED = "SUPERSEDED"
+    APPLIED = "APPLIED"
+
+
+# Candidates that wait for a person; every cycle judges them anew.
+WAITING_CANDIDATE_STATUSES = frozenset({CandidateStatus.PENDING, CandidateStatus.PROPOSED})
+# Candidates that are decided: no cycle asks about them again.
+DECIDED_CANDIDATE_STATUSES = frozenset(
+    {CandidateStatus.APPROVED, CandidateStatus.REJECTED, CandidateStatus.APPLIED}
+)
 
 
 class ActorType(TextChoices):

@@ -16,6 +16,9 @@ from django.db.models.expressions import Combinable
 from reconciliation.domain.amounts import parse_amount
 from reconciliation.domain.keys import trade_code
 from reconciliation.enums import (
+    AttributionMode,
+    BackfillVerdict,
+    CandidateStatus,
     Coverage,
     Direction,
     ExternalStatus,
@@ -26,6 +29,7 @@ from reconciliation.enums import (
     LegKind,
     MismatchKind,
     MismatchStatus,
+    NoGoReason,
     OrderStatus,
     OrderType,
     Origin,
@@ -43,6 +47,7 @@ from reconciliation.models import (
     ApiKey,
     ApiKeyProfile,
     ApiKeyUse,
+    BackfillCandidate,
     ClusterBeat,
     ExchangeAccount,
     ExternalOrder,
@@ -289,6 +294,26 @@ def make_review(trade: Trade | None = None, **values: Any) -> ReviewItem:
         evidence_hash="0" * 64,
         first_run=values.pop("first_run", None) or make_run(trade.account),
         opened_at=NOW,
+    )
+
+
+def make_candidate(fill: Fill | None = None, **values: Any) -> BackfillCandidate:
+    """Make a fill that could be a missed exit and waits for a person."""
+    fill = fill or make_fill(side=Side.SELL)
+    return _create(
+        BackfillCandidate,
+        values,
+        account=fill.account,
+        fill=fill,
+        status=CandidateStatus.PENDING,
+        verdict=BackfillVerdict.NO_GO,
+        reasons=[NoGoReason.WEAK_ATTRIBUTION.value, NoGoReason.HEURISTIC_DISABLED.value],
+        mode=AttributionMode.NONE,
+        quantity="0.5",
+        evidence_hash="0" * 64,
+        first_run=values.pop("first_run", None) or make_run(fill.account),
+        opened_at=NOW,
+        judged_at=NOW,
     )
 
 

@@ -7,9 +7,11 @@ import pytest
 
 from reconciliation import conf
 from reconciliation.conf import BY_NAME, SETTINGS, ConfigurationError, InvalidValue
+from reconciliation.domain.id_patterns import parse_pattern
 
 every_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 
+SCHEME = "(?P<sub_tag>[a-z0-9]+)-(?P<trade_id>T[0-9]+)-(?P<purpose>ENTRY|EXIT)"
 # Of each setting: a text that is taken, what it becomes, and texts that are refused.
 SAMPLES: dict[str, tuple[str, object, list[str]]] = {
     "RECON_INFLIGHT_GRACE_MS": ("0", timedelta(0), ["-1", "5s", "600001", "1.0"]),
@@ -21,6 +23,13 @@ SAMPLES: dict[str, tuple[str, object, list[str]]] = {
         "10080",
         timedelta(days=7),
         ["-1", "10081", "5 minutes"],
+    ),
+    "RECON_EXIT_BACKFILL_REQUIRE_STRONG_ATTRIBUTION": ("false", False, ["2", "maybe"]),
+    "RECON_EXIT_BACKFILL_ALLOW_HEURISTIC_MATCH": ("on", True, ["allow", "10"]),
+    "RECON_CLIENT_ORDER_ID_PATTERN": (
+        SCHEME,
+        parse_pattern(SCHEME),
+        ["(?P<trade_id>", "T[0-9]+", "(?P<order>.+)", "(?P<purpose>E|X)", "(?P<trade_id>(a+)+)"],
     ),
 }
 
@@ -176,3 +185,22 @@ def test_a_setting_of_the_runbook_that_is_not_served_yet_is_refused_and_not_igno
     assert [(each.name, each.fault) for each in problems] == [
         ("RECON_POSITION_PARITY_DRY_RUN", "is not served by this version yet")
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("(?P<trade_id>", "is no regular expression"),
+        ("T[0-9]+", "names nobody"),
+        ("(?P<purpose>E|X)", "names nobody"),
+        ("(?P<trade>.+)", "has the group 'trade'"),
+        ("(?P<trade_id>(?:a+)+)", "repeats a group"),
+    ],
+)
+def test_a_scheme_of_client_order_ids_that_cannot_serve_says_why_and_shows_one_that_can(
+    text, fault
+):
+    (problem,) = problems(RECON_CLIENT_ORDER_ID_PATTERN=text)
+    assert fault in problem.fault
+    example = problem.hint.partition("RECON_CLIENT_ORDER_ID_PATTERN=")[2]
+    assert parsed(RECON_CLIENT_ORDER_ID_PATTERN=example).client_order_id_pattern is not None

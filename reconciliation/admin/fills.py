@@ -13,6 +13,7 @@ from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.reads import orders_of_fill, unbooked_quantity
 from reconciliation.admin.search import by_account_and_text, by_number, through
 from reconciliation.models import (
+    BackfillCandidate,
     Fill,
     FillAllocation,
     FillCoverage,
@@ -107,6 +108,12 @@ class FillAdmin(ReadOnlyAdmin[Fill]):
             title="Questions to a person about this fill",
             lookups={"fill__id__exact": obj.pk},
             empty="Nobody was asked about this fill.",
+        ).without("Fill")
+        yield tables.candidates(
+            BackfillCandidate.objects.filter(fill=obj),
+            title="Whether this fill is a missed exit",
+            lookups={"fill__id__exact": obj.pk},
+            empty="This fill was never taken for a missed exit.",
         ).without("Fill")
         yield tables.audit_events_of_fill(obj)
         yield Block.of(

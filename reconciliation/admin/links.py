@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from reconciliation.admin.display import NOTHING, visible
 from reconciliation.models import (
     AuditEvent,
+    BackfillCandidate,
     FillAllocation,
     FillCoverage,
     Mismatch,
@@ -28,6 +29,7 @@ from reconciliation.models import (
 # What a link says where a row has no name of its own. None of them reads another row.
 _LABELS: Mapping[type[Model], Callable[[Any], str]] = {
     AuditEvent: lambda event: f"event {event.sequence}",
+    BackfillCandidate: lambda row: f"candidate {row.pk}",
     FillAllocation: lambda allocation: f"allocation {allocation.pk}",
     FillCoverage: lambda coverage: f"coverage {coverage.pk}",
     Mismatch: lambda mismatch: f"mismatch {mismatch.pk}",

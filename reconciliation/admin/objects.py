@@ -12,6 +12,7 @@ from reconciliation import models
 
 _WORDS: Mapping[type[Model], str] = {
     models.ApiKey: "api_key",
+    models.BackfillCandidate: "backfill",
     models.ExchangeAccount: "account",
     models.ExternalOrder: "external_order",
     models.Fill: "fill",

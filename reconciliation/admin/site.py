@@ -15,6 +15,7 @@ ORDER = (
     models.Order,
     models.Fill,
     models.ReviewItem,
+    models.BackfillCandidate,
     models.ExternalOrder,
     models.Position,
     models.TradeHistory,

@@ -13,6 +13,7 @@ from reconciliation.admin.page import Grid
 from reconciliation.admin.reads import events_of_fill, open_quantity, unbooked_quantity
 from reconciliation.models import (
     AuditEvent,
+    BackfillCandidate,
     ExternalOrder,
     Fill,
     FillAllocation,
@@ -183,6 +184,29 @@ def reviews(queryset: QuerySet[ReviewItem], *, title: str, lookups: Lookups, emp
             col.text("Queue", "queue"),
             col.text("Status", "status"),
             col.text("Reason", "reason"),
+            col.amount("Quantity", "quantity"),
+            col.link("Trade", "trade"),
+            col.link("Fill", "fill"),
+            col.moment("Opened", "opened_at"),
+            col.moment("Closed", "closed_at"),
+        ),
+        lookups=lookups,
+        empty=empty,
+    )
+
+
+def candidates(
+    queryset: QuerySet[BackfillCandidate], *, title: str, lookups: Lookups, empty: str
+) -> Grid:
+    return _grid(
+        title,
+        queryset.select_related("trade", "fill").order_by("-id"),
+        (
+            col.itself("Candidate"),
+            col.text("Status", "status"),
+            col.text("Verdict", "verdict"),
+            col.Column("Reasons", lambda row: text(", ".join(row.reasons))),
+            col.text("Mode", "mode"),
             col.amount("Quantity", "quantity"),
             col.link("Trade", "trade"),
             col.link("Fill", "fill"),

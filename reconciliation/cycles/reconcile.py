@@ -8,27 +8,31 @@ from collections.abc import Callable
 
 from reconciliation.cycles.lookups import LookUps
 from reconciliation.cycles.outcome import RunOutcome
+from reconciliation.cycles.policies import backfill_policy, load_proven, not_found_policy
 from reconciliation.cycles.ports import Ports
 from reconciliation.cycles.snapshot import take_snapshot
 from reconciliation.domain.audit import system_actor
 from reconciliation.domain.books import Books
 from reconciliation.domain.decisions import Decisions, decide_orders
-from reconciliation.domain.intervals import covers
 from reconciliation.domain.linking import link_delivered_rows
 from reconciliation.domain.order_diff import orders_to_look_up
-from reconciliation.domain.plans.orders import NotFoundPolicy
 from reconciliation.domain.types import AccountSnapshot, Instrument, LookUp, Unread
 from reconciliation.domain.unowned import OrderKey, entry_orders_to_look_up
-from reconciliation.enums import Coverage, CycleStep, MismatchKind, RunKind, RunStatus
+from reconciliation.enums import (
+    Coverage,
+    CycleStep,
+    RunKind,
+    RunStatus,
+)
 from reconciliation.exchange.gateway import ExchangeError, Gateway
 from reconciliation.handlers.account_level import apply_nobodys
 from reconciliation.handlers.apply import Applied, ApplyContext, apply_changes
+from reconciliation.handlers.backfill import apply_queue
 from reconciliation.handlers.leases import Lease, LockLost, holding, take_lease
 from reconciliation.handlers.lookups import record_look_ups
 from reconciliation.handlers.runs import ClaimLost, RunRecord, claim_run, finish_run
 from reconciliation.models import ExchangeAccount, Profile, Run
 from reconciliation.selectors.books import load_books
-from reconciliation.selectors.coverage import load_proven_intervals
 
 logger = logging.getLogger(__name__)
 NETWORK_BUDGET_SECONDS = 30.0
@@ -181,13 +185,15 @@ class _Cycle:
         failed_look_ups = sum(
             isinstance(answer, Unread) for answer in (*look_ups.values(), *unknown.values())
         )
+        proven = load_proven(self.account.pk, snapshot)
         decided = decide_orders(
             self._load(snapshot, instruments),
             snapshot,
             look_ups,
             unknown,
             grace=self.ports.conf.inflight_grace,
-            not_found=lambda books: self._not_found_policy(books, snapshot),
+            not_found=lambda books: not_found_policy(self.ports.conf, books, snapshot, proven),
+            backfill=backfill_policy(self.ports.conf, proven),
         )
         self.record.counts |= {
             "orders": decided.orders,
@@ -249,29 +255,7 @@ class _Cycle:
             self.account,
             open_orders=snapshot.listed_orders(),
             instruments=instruments,
-        )
-
-    def _not_found_policy(self, books: Books, snapshot: AccountSnapshot) -> NotFoundPolicy:
-        proven = {
-            instrument_type: load_proven_intervals(self.account.pk, instrument_type)
-            for instrument_type in snapshot.fills
-        }
-        window_end = snapshot.as_of
-        fills_read = all(unread is None for unread in snapshot.fills.values())
-        return NotFoundPolicy(
-            retries=self.ports.conf.order_not_found_retries,
-            counts={
-                mismatch.order_id: mismatch.not_found_count
-                for mismatch in books.open_mismatches
-                if mismatch.order_id is not None
-                and mismatch.kind == MismatchKind.MISSING_FROM_EXCHANGE
-            },
-            covered_orders=frozenset(
-                order.id
-                for order in books.orders.values()
-                if fills_read
-                and all(covers((order.created_at, window_end), known) for known in proven.values())
-            ),
+            client_order_ids=self.ports.conf.client_order_id_pattern,
         )
 
     def _apply(self, decided: Decisions, snapshot: AccountSnapshot) -> None:
@@ -318,6 +302,21 @@ class _Cycle:
                 external_orders=decided.external_orders,
                 open_before=decided.open_of(None),
                 can_see=decided.can_see_nobodys,
+                actor=ACTOR,
+                settings_hash=self.ports.conf.hash(),
+                clock=self.ports.clock,
+            )
+            apply_queue(
+                account=self.account,
+                run_id=self.run_row.pk,
+                claim_token=self.run_row.claim_token,
+                no_go=[
+                    draft
+                    for draft in decided.no_go
+                    if draft.profile is None or draft.profile.name not in skipped
+                ],
+                # What booked a fill, or closed its slice, may be among what was skipped.
+                moot=() if skipped else decided.moot_candidates,
                 actor=ACTOR,
                 settings_hash=self.ports.conf.hash(),
                 clock=self.ports.clock,

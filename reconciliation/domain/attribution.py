@@ -1,14 +1,15 @@
 """Whose an order or a fill is, and by which evidence.
 
-Strong evidence, strongest first: a deterministic client order id, an explicit trade id hint, a sub
-tag. Evidence that contradicts itself is a conflict, never a choice.
+Strong evidence, strongest first: a client order id, deterministic or of the bot's own scheme, an
+explicit trade id hint, a sub tag. Evidence that contradicts itself is a conflict, never a choice.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reconciliation.domain.books import ProfileState, TradeState
-from reconciliation.domain.keys import parse_client_order_id, profile_code
+from reconciliation.domain.books import Books, ProfileState, TradeState
+from reconciliation.domain.id_patterns import ClientOrderIdPattern
+from reconciliation.domain.keys import parse_client_order_id, profile_code, trade_code
 from reconciliation.domain.types import ExchangeFill, ExchangeOrder
 from reconciliation.enums import AttributionMode, PositionSide, Purpose
 
@@ -43,10 +44,18 @@ class Owners:
     by_trade_id: Mapping[str, TradeState]
     by_trade_code: Mapping[tuple[int, str], TradeState]
     profiles: Mapping[int, ProfileState]
+    pattern: ClientOrderIdPattern | None = None
 
 
-def index_owners(profiles: Mapping[int, ProfileState], trades: Iterable[TradeState]) -> Owners:
-    """Index the profiles and trades of an account by what evidence may name them with."""
+def index_owners(
+    profiles: Mapping[int, ProfileState],
+    trades: Iterable[TradeState],
+    pattern: ClientOrderIdPattern | None = None,
+) -> Owners:
+    """Index the profiles and trades of an account by what evidence may name them with.
+
+    `pattern` is the scheme of client order ids beside the deterministic one, if there is any.
+    """
     every = list(trades)
     return Owners(
         by_sub_tag={profile.sub_tag: profile for profile in profiles.values()},
@@ -54,7 +63,13 @@ def index_owners(profiles: Mapping[int, ProfileState], trades: Iterable[TradeSta
         by_trade_id={trade.trade_id: trade for trade in every},
         by_trade_code={(trade.profile_id, trade.code): trade for trade in every},
         profiles=profiles,
+        pattern=pattern,
     )
+
+
+def owners_of(books: Books) -> Owners:
+    """Return who could own something on the account of these books."""
+    return index_owners(books.profiles, books.trades.values(), books.client_order_ids)
 
 
 def attribute(item: ExchangeOrder | ExchangeFill, owners: Owners) -> Attribution | Conflict | None:
@@ -62,7 +77,7 @@ def attribute(item: ExchangeOrder | ExchangeFill, owners: Owners) -> Attribution
     found = [
         each
         for each in (
-            _by_client_order_id(item, owners),
+            *_by_client_order_id(item, owners),
             _by_trade_hint(item, owners),
             _by_sub_tag(item, owners),
         )
@@ -99,20 +114,60 @@ def _find_contradiction(
     )
 
 
-def _by_client_order_id(item: ExchangeOrder | ExchangeFill, owners: Owners) -> Attribution | None:
+def _by_client_order_id(
+    item: ExchangeOrder | ExchangeFill, owners: Owners
+) -> tuple[Attribution, ...]:
+    """Return what the client order id says: at most one owner, unless it contradicts itself."""
     parsed = parse_client_order_id(item.client_order_id)
     if parsed is None:
-        return None
+        return _by_pattern(item, owners)
     profile = owners.by_profile_code.get(parsed.profile_code)
     if profile is None:
-        return None
-    return Attribution(
-        profile=profile,
-        mode=AttributionMode.CLIENT_ORDER_ID,
-        purpose=parsed.purpose,
-        trade=owners.by_trade_code.get((profile.id, parsed.trade_code)),
-        trade_code=parsed.trade_code,
+        return ()
+    return (
+        Attribution(
+            profile=profile,
+            mode=AttributionMode.CLIENT_ORDER_ID,
+            purpose=parsed.purpose,
+            trade=owners.by_trade_code.get((profile.id, parsed.trade_code)),
+            trade_code=parsed.trade_code,
+        ),
     )
+
+
+def _by_pattern(item: ExchangeOrder | ExchangeFill, owners: Owners) -> tuple[Attribution, ...]:
+    """Return what an id of the bot's own scheme says: of the profile and of the trade it names."""
+    named = None if owners.pattern is None else owners.pattern.read(item.client_order_id)
+    if named is None:
+        return ()
+    found = []
+    profile = owners.by_sub_tag.get(named.sub_tag or "")
+    trade = owners.by_trade_id.get(named.trade_id or "")
+    if profile is not None:
+        code = None if named.trade_id is None else trade_code(profile.sub_tag, named.trade_id)
+        if trade is None and code is not None:
+            trade = owners.by_trade_code.get((profile.id, code))
+        found.append(
+            Attribution(
+                profile=profile,
+                mode=AttributionMode.CLIENT_ORDER_ID,
+                purpose=named.purpose,
+                trade_code=code,
+            )
+        )
+    if trade is not None and trade.profile_id in owners.profiles:
+        enters = item.side == trade.side_of(Purpose.ENTRY)
+        by_side = Purpose.ENTRY if enters else Purpose.EXIT
+        own = Attribution(
+            profile=owners.profiles[trade.profile_id],
+            mode=AttributionMode.CLIENT_ORDER_ID,
+            purpose=named.purpose or by_side,
+            trade=trade,
+            trade_code=trade.code,
+        )
+        same = profile is not None and profile.id == trade.profile_id
+        found = [own] if same else [*found, own]
+    return tuple(found)
 
 
 def _by_trade_hint(item: ExchangeOrder | ExchangeFill, owners: Owners) -> Attribution | None:

@@ -10,9 +10,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciliation.domain.amounts import ZERO
+from reconciliation.domain.id_patterns import ClientOrderIdPattern
 from reconciliation.domain.types import ExchangeFill
 from reconciliation.enums import (
     ACTIVE_ORDER_STATUSES,
+    CandidateStatus,
     Direction,
     HistoryKind,
     HistorySource,
@@ -58,6 +60,8 @@ class TradeState:
     opened_at: datetime
     closed_at: datetime | None
     version: int
+    last_activity_at: datetime | None = None
+    """When the trading system last said something of it; the portal's own work is none."""
 
     @property
     def open_quantity(self) -> Decimal:
@@ -184,6 +188,17 @@ class OpenMismatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateState:
+    """What was last decided of a fill that could be an exit; `hash` is of that evidence."""
+
+    id: int
+    fill_id: int
+    status: CandidateStatus
+    hash: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
     """Everything of one account that a reconciliation cycle decides on."""
 
@@ -207,3 +222,11 @@ class Books:
     """Per symbol the smallest tradable quantity, base units."""
     base_currencies: Mapping[str, str] = field(default_factory=dict)
     """Per spot symbol its base currency: a fee paid in it changes what was gained."""
+    client_order_ids: ClientOrderIdPattern | None = None
+    """The bots' own scheme of client order ids, where they have one."""
+    disabled_profiles: Mapping[int, ProfileState] = field(default_factory=dict)
+    """Profiles to which nothing is booked; what is theirs is nobody else's all the same."""
+    candidates: tuple[CandidateState, ...] = ()
+    """Of fills that are not fully booked, and those that wait for a person."""
+    synthetic_exits: Mapping[int, Decimal] = field(default_factory=dict)
+    """Per trade what was exited without a fill, base units: its real fill may still appear."""

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from reconciliation.domain.books import Books, OpenMismatch
+from reconciliation.domain.backfill import BackfillPolicy
+from reconciliation.domain.books import Books, CandidateState, OpenMismatch
 from reconciliation.domain.legs import find_legs
 from reconciliation.domain.linking import link_delivered_rows, link_more
 from reconciliation.domain.order_diff import OrderFinding, diff_orders, differing_terms
@@ -15,10 +16,16 @@ from reconciliation.domain.plans.adoption import (
     place_adoptions,
 )
 from reconciliation.domain.plans.alignment import plan_alignments
-from reconciliation.domain.plans.changes import Change, ExternalOrderDraft, MismatchDraft
+from reconciliation.domain.plans.backfill import plan_backfills
+from reconciliation.domain.plans.changes import (
+    CandidateDraft,
+    Change,
+    ExternalOrderDraft,
+    MismatchDraft,
+)
 from reconciliation.domain.plans.orders import Evidence, NotFoundPolicy, plan_orders
 from reconciliation.domain.types import AccountSnapshot, LookUp, OpenOrders
-from reconciliation.domain.unowned import OrderKey, diff_unowned
+from reconciliation.domain.unowned import OrderKey, Unowned, diff_unowned
 from reconciliation.enums import MismatchKind
 
 # Rules by which nothing was learned of an order: an open mismatch of it stays as it is.
@@ -38,6 +45,10 @@ class Decisions:
     """Orders that the exchange showed, in a list or by a look-up, whatever came of it."""
     every_class_read: bool
     orders: int
+    no_go: tuple[CandidateDraft, ...]
+    """Verdicts on fills that wait for a person, where they are new or changed."""
+    moot_candidates: tuple[CandidateState, ...]
+    """Fills that waited for a person, and need no answer any more."""
 
     def mismatches_of(self, profile_id: int | None) -> int:
         """Return how many differences were seen, of one profile or of all and nobody."""
@@ -68,8 +79,12 @@ def decide_orders(
     *,
     grace: timedelta,
     not_found: Callable[[Books], NotFoundPolicy],
+    backfill: BackfillPolicy,
 ) -> Decisions:
-    """Decide on every order and fill of the books: legs, links, the table, adoptions, plans."""
+    """Decide on every order and fill of the books.
+
+    Legs, links, the table, adoptions, plans; then the fills that could be missed exits.
+    """
     with_legs, legs = find_legs(books, snapshot, look_ups)
     with_trades = find_missing_trades(with_legs, snapshot, look_ups)
     linked = link_delivered_rows(with_trades)
@@ -92,9 +107,21 @@ def decide_orders(
             ),
         ),
     )
-    mismatches, external_orders = draft_nobodys(unowned)
+    backfilled = plan_backfills(
+        linked.books,
+        changes,
+        snapshot,
+        unknown_look_ups,
+        allocated_before=linked.allocated_before,
+        policy=backfill,
+        grace=grace,
+    )
+    mismatches, external_orders = draft_nobodys(
+        # What a slice could be closed by is a matter of the backfill, never of both.
+        [item for item in unowned if not _is_spoken_for(item, backfilled.spoken_for)]
+    )
     return Decisions(
-        changes=(*changes, *plan_alignments(books, snapshot, grace=grace)),
+        changes=(*backfilled.changes, *plan_alignments(books, snapshot, grace=grace)),
         nobodys_mismatches=mismatches,
         external_orders=external_orders,
         open_mismatches=books.open_mismatches,
@@ -106,7 +133,14 @@ def decide_orders(
             isinstance(part, OpenOrders) for part in snapshot.open_orders.values()
         ),
         orders=len(books.orders),
+        no_go=backfilled.no_go,
+        moot_candidates=backfilled.moot,
     )
+
+
+def _is_spoken_for(item: Unowned, fills: frozenset[int]) -> bool:
+    """Return whether a fill that no slice explained is one that a slice could be closed by."""
+    return item.rule == OrderRule.UNEXPLAINED_FILL and any(k.id in fills for k in item.fills)
 
 
 def _with_links(finding: OrderFinding, books: Books) -> OrderFinding:

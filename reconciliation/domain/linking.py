@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from reconciliation.domain.attribution import Attribution, Owners, attribute, index_owners
+from reconciliation.domain.attribution import Attribution, Owners, attribute, owners_of
 from reconciliation.domain.books import Books, HistoryRow, KeptFill
 from reconciliation.domain.order_diff import group_fills
 from reconciliation.domain.plans.booking import gross_of, net_quantity
@@ -32,7 +32,7 @@ def link_delivered_rows(books: Books) -> LinkedBooks:
     fills = {kept.id: kept for kept in books.fills}
     rows = {row.id: row for row in books.history}
     owners = {kept.id: order_id for order_id, group in group_fills(books).items() for kept in group}
-    owned_by = index_owners(books.profiles, books.trades.values())
+    owned_by = owners_of(books)
     links: dict[int, list[AllocationDraft]] = {}
 
     def link(kept: KeptFill, row: HistoryRow) -> None:

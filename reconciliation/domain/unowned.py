@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from reconciliation.domain.amounts import total
-from reconciliation.domain.attribution import Attribution, Conflict, Owners, attribute, index_owners
+from reconciliation.domain.attribution import Attribution, Conflict, Owners, attribute, owners_of
 from reconciliation.domain.books import Books, KeptFill, TradeState
 from reconciliation.domain.order_diff import group_fills, is_recent, match_listed
 from reconciliation.domain.order_rules import OrderRule
@@ -48,14 +48,14 @@ def entry_orders_to_look_up(
 
     Also how many must wait for a later cycle. Orders that are listed as open need no look-up.
     """
-    owners = index_owners(books.profiles, books.trades.values())
+    owners = owners_of(books)
     listed = {(shown.symbol, shown.exchange_order_id) for shown in snapshot.listed_orders()}
     wanted = [
         key
-        for key, fills in _fills_by_unknown_order(books).items()
+        for key, fills in fills_by_unknown_order(books).items()
         if key not in listed
         and key not in books.decided_orders
-        and any(_is_proven_entry(kept.fill, owners) for kept in fills)
+        and any(is_proven_entry(kept.fill, owners) for kept in fills)
         and not is_recent(
             (kept.fill.executed_at for kept in fills), as_of=snapshot.as_of, grace=grace
         )
@@ -74,8 +74,8 @@ def diff_unowned(
 
     A fill that an open slice could be closed by is left to the backfill's gates.
     """
-    owners = index_owners(books.profiles, books.trades.values())
-    by_order = _fills_by_unknown_order(books)
+    owners = owners_of(books)
+    by_order = fills_by_unknown_order(books)
     known = {id(shown) for shown in match_listed(books, snapshot).values()}
     findings: list[Unowned] = []
     explained: set[int] = set()
@@ -170,7 +170,7 @@ def _unexplained(
     """Return the fills that moved the account's position and that no book knows of."""
     holding = [trade for trade in books.trades.values() if trade.status in HOLDING_TRADE_STATUSES]
     findings = []
-    for key, fills in _fills_by_unknown_order(books).items():
+    for key, fills in fills_by_unknown_order(books).items():
         if key in books.decided_orders:
             continue
         for kept in fills:
@@ -181,7 +181,7 @@ def _unexplained(
                 kept.id in explained
                 or is_recent([fill.executed_at], as_of=snapshot.as_of, grace=grace)
                 or any(could_close(fill, trade) for trade in holding)
-                or (unanswered and _is_proven_entry(fill, owners))
+                or (unanswered and is_proven_entry(fill, owners))
             )
             if waits or (books.baseline_at is not None and fill.executed_at < books.baseline_at):
                 continue
@@ -198,7 +198,7 @@ def _unexplained(
     return findings
 
 
-def _fills_by_unknown_order(books: Books) -> dict[OrderKey, tuple[KeptFill, ...]]:
+def fills_by_unknown_order(books: Books) -> dict[OrderKey, tuple[KeptFill, ...]]:
     """Return the unbooked fills of no known order, oldest order first."""
     owned = {kept.id for group in group_fills(books).values() for kept in group}
     groups: dict[OrderKey, list[KeptFill]] = {}
@@ -252,7 +252,8 @@ def _is_before_baseline(shown: ExchangeOrder, books: Books) -> bool:
     )
 
 
-def _is_proven_entry(fill: ExchangeFill, owners: Owners) -> bool:
+def is_proven_entry(fill: ExchangeFill, owners: Owners) -> bool:
+    """Return whether a fill's client order id proves that it entered a trade."""
     attribution = attribute(fill, owners)
     return isinstance(attribution, Attribution) and _is_entry(attribution)
 
@@ -260,5 +261,7 @@ def _is_proven_entry(fill: ExchangeFill, owners: Owners) -> bool:
 def _is_entry(attribution: Attribution) -> bool:
     """Return whether it is an entry by its client order id; a tag alone never suffices."""
     return (
-        attribution.mode == AttributionMode.CLIENT_ORDER_ID and attribution.purpose == Purpose.ENTRY
+        attribution.mode == AttributionMode.CLIENT_ORDER_ID
+        and attribution.purpose == Purpose.ENTRY
+        and attribution.trade_code is not None
     )

@@ -38,6 +38,7 @@ EXPECTATIONS: Mapping[str, Callable[[World], object]] = {
     "mismatches": state.read_mismatches,
     "mismatches_open": state.count_open_mismatches,
     "quarantine": state.read_quarantine,
+    "backfill": state.read_backfill,
     "external_orders": state.read_external_orders,
     "positions": state.read_positions,
     "health": state.read_health,

@@ -19,6 +19,7 @@ from reconciliation.enums import (
 )
 from reconciliation.models import (
     AuditEvent,
+    BackfillCandidate,
     ExternalOrder,
     Mismatch,
     Order,
@@ -200,6 +201,22 @@ def read_quarantine(world: World) -> list[Tree]:
             "reason": item.reason,
         }
         for item in items.select_related("trade", "profile").order_by("pk")
+    ]
+
+
+def read_backfill(world: World) -> list[Tree]:
+    """Return every fill that could be a missed exit, oldest first."""
+    rows = BackfillCandidate.objects.select_related("fill", "trade")
+    return [
+        {
+            "fill": row.fill.exchange_fill_id,
+            "trade": _trade_name(world, row.trade) if row.trade else None,
+            "verdict": row.verdict,
+            "reasons": row.reasons,
+            "mode": row.mode,
+            "status": row.status,
+        }
+        for row in rows.order_by("pk")
     ]
 
 

@@ -41,33 +41,6 @@ class FaultKind(StrEnum):
     DUPLICATE_PAGE = "duplicate_page"
 
 
-class Verdict(StrEnum):
-    GO = "GO"
-    NO_GO = "NO_GO"
-
-
-class NoGoReason(StrEnum):
-    FOREIGN_SUB_TAG = "FOREIGN_SUB_TAG"
-    STALE_FILL = "STALE_FILL"
-    WEAK_ATTRIBUTION = "WEAK_ATTRIBUTION"
-    HEURISTIC_DISABLED = "HEURISTIC_DISABLED"
-    AMBIGUOUS_SLICE = "AMBIGUOUS_SLICE"
-    QTY_EXCEEDS_OPEN = "QTY_EXCEEDS_OPEN"
-    EVIDENCE_INCOMPLETE = "EVIDENCE_INCOMPLETE"
-    NO_MATCH = "NO_MATCH"
-
-
-class AttributionMode(StrEnum):
-    """How a fill was matched: `enums.AttributionMode`, and the heuristics of the backfill."""
-
-    CLIENT_ORDER_ID = "CLIENT_ORDER_ID"
-    TRADE_ID = "TRADE_ID"
-    SUB_TAG = "SUB_TAG"
-    SINGLE_OPEN_TRADE = "SINGLE_OPEN_TRADE"
-    QTY_UNIQUE = "QTY_UNIQUE"
-    NONE = "NONE"
-
-
 class DecisionReason(StrEnum):
     CONFIRMED_FLAT = "CONFIRMED_FLAT"
     EXITED_MANUALLY = "EXITED_MANUALLY"

@@ -19,6 +19,7 @@ from reconciliation.domain.books import OpenMismatch
 from reconciliation.domain.plans.changes import Change
 from reconciliation.domain.plans.mismatches import plan_mismatches
 from reconciliation.enums import AuditOutcome, CycleStep
+from reconciliation.handlers.backfill import lock_candidates, write_candidates
 from reconciliation.handlers.leases import Lease, fence
 from reconciliation.handlers.mismatches import write_mismatches
 from reconciliation.handlers.positions import recalculate_positions
@@ -138,6 +139,13 @@ def _apply(
             unit=unit,
         )
         _write_positions(holding, context, unit)
+        write_candidates(
+            [draft for change in holding for draft in change.candidates],
+            account_id=context.profile.account_id,
+            run_id=context.run_id,
+            unit=unit,
+            named=lambda event: _named(event, context),
+        )
         moved = {key for change in changes for key in change.premises.orders}
         moved -= {key for change in holding for key in change.premises.orders}
         for change in holding:
@@ -174,6 +182,9 @@ def _with_premises_that_hold(changes: Sequence[Change]) -> list[Change]:
     orders: dict[int, int] = {}
     fills: dict[int, Decimal] = {}
     positions: dict[int, Decimal] = {}
+    judged = [
+        draft.known for change in changes for draft in change.candidates if draft.known is not None
+    ]
     # No key changes, so that who only points to one of these rows need not wait.
     if trade_ids:
         rows = Trade.objects.select_for_update(no_key=True).filter(pk__in=id_list(trade_ids))
@@ -187,6 +198,7 @@ def _with_premises_that_hold(changes: Sequence[Change]) -> list[Change]:
     if position_ids:
         held = Position.objects.select_for_update(no_key=True).filter(pk__in=id_list(position_ids))
         positions = dict(held.order_by("pk").values_list("pk", "quantity"))
+    candidates = lock_candidates(judged)
     return [
         change
         for change in changes
@@ -194,6 +206,11 @@ def _with_premises_that_hold(changes: Sequence[Change]) -> list[Change]:
         and all(orders.get(key) == version for key, version in change.premises.orders.items())
         and all(fills.get(key) == amount for key, amount in change.premises.fills.items())
         and all(positions.get(key) == held for key, held in change.premises.positions.items())
+        and all(
+            candidates.get(draft.known.id) == draft.known.version
+            for draft in change.candidates
+            if draft.known is not None
+        )
     ]
 
 

@@ -201,7 +201,8 @@ class FillDesk:
             row.pk: ProfileState(id=row.pk, name=row.name, sub_tag=row.sub_tag)
             for row in self.desk.profiles.values()
         }
-        found = attribute(kept.fill, index_owners(profiles, [trade_state(trade)]))
+        owners = index_owners(profiles, [trade_state(trade)], self.desk.client_order_ids)
+        found = attribute(kept.fill, owners)
         if isinstance(found, Conflict):
             if self.desk.foreign:  # the sentence may name one of them
                 raise OutOfScope(f"{name}: the evidence contradicts itself; {fix}")

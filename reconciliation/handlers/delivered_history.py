@@ -30,7 +30,7 @@ from reconciliation.handlers.delivered_orders import OrderDesk
 from reconciliation.handlers.delivered_rows import Desk, Refused
 from reconciliation.handlers.delivered_trades import TradeDesk
 from reconciliation.handlers.positions import recalculate_positions
-from reconciliation.models import Order, Trade, TradeHistory
+from reconciliation.models import FillAllocation, Order, Trade, TradeHistory
 from reconciliation.selectors.lists import id_list
 from reconciliation.selectors.states import trade_state
 
@@ -60,6 +60,12 @@ class HistoryDesk:
         rows = TradeHistory.objects.filter(trade_id__in=id_list(concerned)).order_by("pk")
         for row in rows if concerned else ():
             self._rows[by_pk[row.trade_id]].append(row)
+        self._order_ids_of = _order_ids_of_fills(
+            row
+            for rows in self._rows.values()
+            for row in rows
+            if row.order_id is None and not row.key.startswith(DELIVERED_PREFIX)
+        )
         self._new: list[tuple[TradeHistory, Trade, Order | None]] = []
         self._order_of_new: dict[int, Order | None] = {}
         self._touched: dict[str, Trade] = {}
@@ -237,7 +243,13 @@ class HistoryDesk:
 
     def _is_of_order(self, row: TradeHistory, order: Order) -> bool:
         delivered = self._order_of_new.get(id(row))
-        return delivered is order or (order.pk is not None and row.order_id == order.pk)
+        if delivered is order or (order.pk is not None and row.order_id == order.pk):
+            return True
+        # The portal booked the fill while nobody had told it of the order.
+        exchange_id, client_id = self._order_ids_of.get(row.pk, (None, None))
+        return (exchange_id is not None and exchange_id == order.exchange_order_id) or (
+            client_id is not None and client_id == order.client_order_id
+        )
 
 
 # Exits that were booked for fills nobody had seen, whichever order's they turn out to be.
@@ -268,3 +280,19 @@ def _net(row: DeliveredHistory, trade: Trade) -> Decimal:
     if row.net_of_fee or not is_spot or row.fee is None or row.fee_currency != base:
         return row.quantity
     return row.quantity - row.fee if side == Side.BUY else row.quantity + row.fee
+
+
+def _order_ids_of_fills(
+    rows: Iterable[TradeHistory],
+) -> dict[int, tuple[str | None, str | None]]:
+    """Return by row the exchange and client id of the order whose fill it was booked for."""
+    ids = [row.pk for row in rows]
+    if not ids:
+        return {}
+    allocations = FillAllocation.objects.filter(history_id__in=id_list(ids), released=False)
+    return {
+        row_id: (exchange_id, client_id)
+        for row_id, exchange_id, client_id in allocations.values_list(
+            "history_id", "fill__exchange_order_id", "fill__client_order_id"
+        )
+    }

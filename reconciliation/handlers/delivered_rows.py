@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import Model
 
 from reconciliation.domain.audit import EventDraft
+from reconciliation.domain.id_patterns import ClientOrderIdPattern
 from reconciliation.models import ExchangeAccount, Profile
 
 
@@ -32,6 +33,7 @@ class Desk:
     profiles: dict[str, Profile]
     now: datetime
     foreign: Mapping[int, Profile] = field(default_factory=dict)
+    client_order_ids: ClientOrderIdPattern | None = None
 
     def profile(self, name: str) -> Profile:
         """Return the profile of the account by name; raises `Refused` for a stranger."""

@@ -91,7 +91,13 @@ def deliver(
         foreign = {
             row.pk: row for row in profiles.values() if scope is not None and row.name not in scope
         }
-        desk = Desk(account=account, profiles=profiles, now=unit.now, foreign=foreign)
+        desk = Desk(
+            account=account,
+            profiles=profiles,
+            now=unit.now,
+            foreign=foreign,
+            client_order_ids=conf.client_order_id_pattern,
+        )
         answers = _Answers(delivery)
         possible, reports = _without_faults(delivery, latest or unit.now, answers)
         try:

@@ -293,6 +293,10 @@ def _with_ids(change: Change, trade_ids: dict[int, int], order_ids: dict[int, in
             for each in change.mismatches
         ),
         reviews=tuple(replace(each, trade_id=trade(each.trade_id)) for each in change.reviews),
+        candidates=tuple(
+            replace(each, trade_id=None if each.trade_id is None else trade(each.trade_id))
+            for each in change.candidates
+        ),
         events=tuple(event(each) for each in change.events),
     )
 

@@ -3,6 +3,7 @@
 from reconciliation.models.accounts import ExchangeAccount, Profile
 from reconciliation.models.api_keys import ApiKey, ApiKeyProfile, ApiKeyUse
 from reconciliation.models.audit import AuditEvent, AuditHead
+from reconciliation.models.backfill import BackfillCandidate
 from reconciliation.models.fills import Fill, FillAllocation, FillCoverage
 from reconciliation.models.jobs import ClusterBeat
 from reconciliation.models.leases import ProfileLease
@@ -19,6 +20,7 @@ __all__ = [
     "ApiKeyUse",
     "AuditEvent",
     "AuditHead",
+    "BackfillCandidate",
     "ClusterBeat",
     "ExchangeAccount",
     "ExternalOrder",

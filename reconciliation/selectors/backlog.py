@@ -24,6 +24,7 @@ from reconciliation.enums import (
     TradeStatus,
 )
 from reconciliation.models import (
+    BackfillCandidate,
     ClusterBeat,
     ExternalOrder,
     Mismatch,
@@ -123,10 +124,12 @@ def load_auto_closed_trades() -> dict[int, int]:
 def load_review_queues(*, now: datetime) -> dict[ReviewQueue, Queue]:
     """Return both queues of what waits for a person."""
     rows = ReviewItem.objects.filter(
-        queue__in=ReviewQueue.values, status__in=sorted(WAITING_REVIEW_STATUSES)
+        queue=ReviewQueue.QUARANTINE, status__in=sorted(WAITING_REVIEW_STATUSES)
     )
     groups = rows.order_by().values_list("queue").annotate(Count("pk"), Min("opened_at"))
     found = {queue: _queue(count, oldest, now) for queue, count, oldest in groups}
+    row = BackfillCandidate.objects.waiting().aggregate(count=Count("pk"), oldest=Min("opened_at"))
+    found[ReviewQueue.BACKFILL] = _queue(row["count"], row["oldest"], now)
     return {queue: found.get(queue, _queue(0, None, now)) for queue in ReviewQueue}
 
 

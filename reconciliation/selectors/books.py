@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from reconciliation.domain.amounts import ZERO
 from reconciliation.domain.books import (
     Books,
+    CandidateState,
     HistoryRow,
     KeptFill,
     OpenMismatch,
@@ -16,18 +17,23 @@ from reconciliation.domain.books import (
     ProfileState,
     TradeState,
 )
-from reconciliation.domain.keys import DELIVERED_PREFIX, parse_client_order_id
+from reconciliation.domain.id_patterns import ClientOrderIdPattern
+from reconciliation.domain.keys import DELIVERED_PREFIX, parse_client_order_id, trade_code
 from reconciliation.domain.plans.booking import net_quantity
 from reconciliation.domain.positions import position_of
 from reconciliation.domain.types import ExchangeFill, ExchangeOrder, Instrument
 from reconciliation.enums import (
+    HOLDING_TRADE_STATUSES,
+    CandidateStatus,
     ExternalStatus,
+    HistoryKind,
     HistorySource,
     InstrumentType,
     MismatchStatus,
     PositionMode,
 )
 from reconciliation.models import (
+    BackfillCandidate,
     ExchangeAccount,
     ExternalOrder,
     Fill,
@@ -57,18 +63,20 @@ def load_books(
     *,
     open_orders: Iterable[ExchangeOrder],
     instruments: Mapping[str, Instrument],
+    client_order_ids: ClientOrderIdPattern | None = None,
 ) -> Books:
     """Return the account's books as far as the open orders, or unbooked fills, concern them.
 
     Orders: the active ones, those that the exchange lists as open, those with unbooked fills and
     those with an open mismatch. Trades: theirs, and those that an unknown order or fill may be
-    of. Profiles: the enabled ones, since nothing may be attributed to another.
+    of. Profiles: the enabled ones apart, since nothing may be attributed to another.
     """
     listed = list(open_orders)
-    profiles = {
-        row.pk: ProfileState(id=row.pk, name=row.name, sub_tag=row.sub_tag)
-        for row in Profile.objects.filter(account=account, enabled=True)
-    }
+    profiles: dict[int, ProfileState] = {}
+    disabled: dict[int, ProfileState] = {}
+    for profile in Profile.objects.filter(account=account):
+        state = ProfileState(id=profile.pk, name=profile.name, sub_tag=profile.sub_tag)
+        (profiles if profile.enabled else disabled)[profile.pk] = state
     unbooked = {
         row.pk: kept_fill(row)
         for row in Fill.objects.filter(account=account).unconsumed().defer("raw")
@@ -93,7 +101,7 @@ def load_books(
     }
     return Books(
         profiles=profiles,
-        trades=_load_trades(account.pk, trade_ids, unbooked.values(), listed),
+        trades=_load_trades(account.pk, trade_ids, unbooked.values(), listed, client_order_ids),
         orders=orders,
         fills=tuple(fills.values()),
         history=_with_coverage(history, bases),
@@ -108,6 +116,26 @@ def load_books(
         ),
         is_hedged=account.position_mode == PositionMode.HEDGE,
         baseline_at=account.baseline_at,
+        client_order_ids=client_order_ids,
+        disabled_profiles=disabled,
+        candidates=_load_candidates(account.pk, unbooked),
+    )
+
+
+def _load_candidates(account_id: int, unbooked: Iterable[int]) -> tuple[CandidateState, ...]:
+    """Return what was decided of unbooked fills, and every candidate that waits for a person."""
+    account = BackfillCandidate.objects.filter(account_id=account_id).order_by()
+    of_fills = account.filter(fill_id__in=id_list(unbooked))
+    rows = (
+        account.waiting()
+        .union(of_fills)
+        .values_list("pk", "fill_id", "status", "evidence_hash", "version")
+    )
+    return tuple(
+        CandidateState(
+            id=pk, fill_id=fill_id, status=CandidateStatus(status), hash=hashed, version=version
+        )
+        for pk, fill_id, status, hashed, version in sorted(rows)
     )
 
 
@@ -128,12 +156,18 @@ def _load_trades(
     trade_ids: Iterable[int],
     unbooked: Iterable[KeptFill],
     listed: Sequence[ExchangeOrder],
+    client_order_ids: ClientOrderIdPattern | None,
 ) -> dict[int, TradeState]:
     """Return the trades by id, those that evidence names, and the open slices of the fills."""
     fills = [kept.fill for kept in unbooked]
     items: list[ExchangeFill | ExchangeOrder] = [*fills, *listed]
     codes = _trade_codes(items)
     names = [item.trade_hint for item in items if item.trade_hint]
+    named = [client_order_ids.read(item.client_order_id) for item in items if client_order_ids]
+    for owner in named:
+        if owner is not None and owner.trade_id is not None:
+            names.append(owner.trade_id)
+            codes += [trade_code(owner.sub_tag, owner.trade_id)] if owner.sub_tag else []
     account = Trade.objects.filter(account_id=account_id).order_by()
     rows = (
         account.filter(pk__in=id_list(trade_ids))
@@ -229,6 +263,12 @@ def _load_delivered_rows(
     rows = list(
         account.filter(exchange_fill_id__in=text_list(fill_ids)).union(
             nameless.filter(trade_id__in=id_list(trade_ids)),
+            # What a slice has told of without a name may be the very fill that nobody explains.
+            nameless.filter(
+                kind=HistoryKind.EXIT,
+                trade__status__in=sorted(HOLDING_TRADE_STATUSES),
+                trade__symbol__in=text_list(fill.symbol for fill in fills),
+            ),
             # An order that is only adopted now may be what such a row speaks of.
             nameless.filter(trade__code__in=text_list(codes)),
             nameless.filter(trade__trade_id__in=text_list(hints)),

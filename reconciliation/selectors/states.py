@@ -41,6 +41,7 @@ def trade_state(row: models.Trade) -> books.TradeState:
         opened_at=row.opened_at,
         closed_at=row.closed_at,
         version=row.version,
+        last_activity_at=row.last_activity_at,
     )
 
 

@@ -22,6 +22,7 @@ from reconciliation.enums import (
 from reconciliation.handlers.unit import transaction_unit
 from reconciliation.models import (
     ApiKey,
+    BackfillCandidate,
     ClusterBeat,
     ExchangeAccount,
     ExternalOrder,
@@ -66,6 +67,7 @@ class Story:
     look_up: OrderLookUp
     external: ExternalOrder
     review: ReviewItem
+    candidate: BackfillCandidate
 
 
 def tell(number: int = 1, *, apart: bool = False) -> Story:
@@ -181,6 +183,9 @@ def tell(number: int = 1, *, apart: bool = False) -> Story:
         look_up=look_up,
         external=external,
         review=review,
+        candidate=builders.make_candidate(
+            fill, trade=trade, profile=profile, first_run=run, evidence={"slices": ["trade-1"]}
+        ),
         account=account,
         profile=profile,
         api_key=api_key,
@@ -260,6 +265,7 @@ def add_to(story: Story, number: int) -> None:
                 ("api_key", story.api_key),
                 ("position", story.position),
                 ("review", story.review),
+                ("backfill", story.candidate),
                 ("external_order", story.external),
             )
         ),
@@ -284,6 +290,7 @@ def add_to(story: Story, number: int) -> None:
             first_seen_at=NOW,
         )
     ask(story.trade, fill, story.run)
+    builders.make_candidate(fill, trade=story.trade, first_run=story.run)
     builders.make_api_key_scope(
         story.api_key, profile=builders.make_profile(f"more{number}", account=story.account)
     )

@@ -8,6 +8,7 @@ from reconciliation.domain.audit import EventDraft
 from reconciliation.enums import HistoryKind, HistorySource
 from reconciliation.models import (
     AuditEvent,
+    BackfillCandidate,
     ExternalOrder,
     Fill,
     FillAllocation,
@@ -273,6 +274,9 @@ def test_a_long_table_is_cut_and_says_so_and_leads_to_the_full_list(console: Con
         (ReviewItem, "trade__id__exact"),
         (ReviewItem, "fill__id__exact"),
         (ReviewItem, "first_run__id__exact"),
+        (BackfillCandidate, "trade__id__exact"),
+        (BackfillCandidate, "fill__id__exact"),
+        (BackfillCandidate, "first_run__id__exact"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )

@@ -66,6 +66,7 @@ PAGES: dict[str, Callable[[Story], Model]] = {
     "order": lambda story: story.order,
     "position": lambda story: story.position,
     "profile": lambda story: story.profile,
+    "candidate": lambda story: story.candidate,
     "review item": lambda story: story.review,
     "run": lambda story: story.run,
     "sighting": lambda story: story.sighting,

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconciliation.domain.amounts import ZERO
+from reconciliation.domain.backfill import BackfillPolicy
 from reconciliation.domain.books import (
     Books,
     HistoryRow,
@@ -292,6 +293,7 @@ def decide(
     grace: timedelta = GRACE,
     retries: int = 5,
     covered: Iterable[int] | None = None,
+    backfill: BackfillPolicy | None = None,
 ) -> Decisions:
     """Decide on a whole cycle; the fills of every order are covered unless told otherwise."""
     return decide_orders(
@@ -305,7 +307,20 @@ def decide(
             counts={each.order_id or 0: each.not_found_count for each in world.open_mismatches},
             covered_orders=frozenset(decided.orders if covered is None else covered),
         ),
+        backfill=backfill or policy(),
     )
+
+
+def policy(**values: Any) -> BackfillPolicy:
+    """Build the backfill's policy: the defaults, and every fill of the last year read."""
+    every = ((ago(days=365), NOW + timedelta(days=1)),)
+    defaults: dict[str, Any] = {
+        "require_strong": True,
+        "allow_heuristic": False,
+        "stale_grace": timedelta(minutes=5),
+        "proven": dict.fromkeys(InstrumentType, every),
+    }
+    return BackfillPolicy(**{**defaults, **values})
 
 
 def plan(
@@ -313,10 +328,10 @@ def plan(
     seen: AccountSnapshot | None = None,
     look_ups: Mapping[int, LookUp] | None = None,
     unknown: Mapping[OrderKey, LookUp] | None = None,
-    **policy: Any,
+    **policies: Any,
 ) -> tuple[Change, ...]:
     """Return the changes that a whole cycle decides on."""
-    return decide(world, seen, look_ups, unknown, **policy).changes
+    return decide(world, seen, look_ups, unknown, **policies).changes
 
 
 def applied(world: Books, changes: Iterable[Change]) -> Books:

@@ -4,6 +4,8 @@ import pytest
 
 from reconciliation.domain.attribution import Attribution, Conflict, attribute, index_owners
 from reconciliation.domain.books import ProfileState
+from reconciliation.domain.id_patterns import parse_pattern
+from reconciliation.domain.keys import trade_code
 from reconciliation.enums import AttributionMode, Direction, Purpose, Side
 from tests.domain.builders import entry_id, exit_id, fill, shown, trade
 
@@ -103,3 +105,63 @@ def test_two_trades_of_the_same_name_in_two_profiles_are_two_codes():
     found = owner([mine, other], client_order_id=entry_id("T1"))
     assert isinstance(found, Attribution)
     assert found.trade == mine
+
+
+SCHEME = parse_pattern("(?P<sub_tag>[a-z]+01)?x(?P<trade_id>T[0-9]+)?x(?P<purpose>ENTRY|EXIT)?")
+
+
+def named(client_order_id, trades=(), **evidence) -> Attribution | Conflict | None:
+    """Return whose a fill with an id of the bot's own scheme is."""
+    owners = index_owners({1: ALPHA, 2: BETA}, trades, SCHEME)
+    values = {**NO_EVIDENCE, "client_order_id": client_order_id, **evidence}
+    return attribute(fill(**values).fill, owners)
+
+
+def test_an_id_of_the_bots_own_scheme_names_its_trade():
+    found = named("alpha01xT1xENTRY", [trade(1)])
+    assert found == Attribution(
+        profile=ALPHA,
+        mode=AttributionMode.CLIENT_ORDER_ID,
+        purpose=Purpose.ENTRY,
+        trade=trade(1),
+        trade_code=trade(1).code,
+    )
+    assert named("xT1x", [trade(1)]) == found
+
+
+def test_without_a_purpose_the_side_says_for_what():
+    found = named("xT1x", [trade(1)], side=Side.SELL)
+    assert isinstance(found, Attribution)
+    assert found.purpose == Purpose.EXIT
+
+
+def test_a_scheme_that_names_an_unknown_trade_names_its_code():
+    found = named("alpha01xT9xEXIT", [trade(1)])
+    assert isinstance(found, Attribution)
+    assert (found.trade, found.trade_code) == (None, trade_code("alpha01", "T9"))
+
+
+def test_a_trade_that_was_adopted_before_it_was_delivered_is_found_by_its_code():
+    adopted = trade(1, trade_id="adopted-x", code=trade_code("alpha01", "T9"))
+    found = named("alpha01xT9xENTRY", [adopted])
+    assert isinstance(found, Attribution)
+    assert found.trade == adopted
+
+
+@pytest.mark.parametrize(
+    ("client_order_id", "evidence"),
+    [
+        ("beta01xT1x", {}),
+        ("beta01xx", {"sub_tag": "alpha01"}),
+        ("alpha01xT1xEXIT", {}),  # a buy of a long is no exit
+        ("xT1x", {"trade_hint": "T2"}),
+    ],
+)
+def test_a_scheme_that_contradicts_the_rest_is_a_conflict(client_order_id, evidence):
+    found = named(client_order_id, [trade(1), trade(2)], **evidence)
+    assert isinstance(found, Conflict)
+
+
+def test_an_id_that_does_not_follow_the_scheme_proves_nothing():
+    assert named("gamma01xx") is None
+    assert named("whatever") is None

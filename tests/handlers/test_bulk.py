@@ -37,6 +37,7 @@ from tests.builders import (
     make_api_key,
     make_api_key_scope,
     make_beat,
+    make_candidate,
     make_external_order,
     make_fill,
     make_history,
@@ -210,6 +211,17 @@ SAMPLES: dict[str, tuple[Callable[[], models.Model], Callable[[], models.Model]]
             fill=make_fill(), quantity=EXACT, evidence={"a": AWKWARD}, closed_at=NOW
         ),
         lambda: make_review(quantity=None),
+    ),
+    "candidate": (
+        lambda: make_candidate(
+            trade=make_trade(),
+            profile=make_profile(),
+            quantity=TINY,
+            reasons=[],
+            evidence={"a": AWKWARD},
+            exchange_initiated=True,
+        ),
+        lambda: make_candidate(),
     ),
     "API key": (
         lambda: make_api_key(AWKWARD, revoked_at=NOW, revoked_by=AWKWARD),

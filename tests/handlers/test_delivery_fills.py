@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from reconciliation.conf import require
 from reconciliation.domain.keys import client_order_id
 from reconciliation.enums import HistoryKind, HistorySource, InstrumentType, Purpose
 from reconciliation.models import AuditEvent, Fill, Order, Trade, TradeHistory
@@ -20,6 +21,7 @@ from tests.builders import (
     make_profile,
     make_trade,
 )
+from tests.handlers import worlds
 from tests.handlers.worlds import (
     deliver_rows,
     history_row,
@@ -329,3 +331,14 @@ def test_a_row_without_an_order_is_a_sign_of_life_of_its_possible_orders_only():
     deliver_rows(history_row("h1", "0.2"), history_row("h2", "0.1"))
     after = dict(Order.objects.values_list("client_order_id", "version"))
     assert after == {"in": before["in"] + 1, "out": before["out"]}
+
+
+def test_a_fill_that_is_anothers_by_the_bots_own_scheme_of_ids_is_refused(monkeypatch):
+    make_profile("beta", sub_tag="beta01")
+    fill(client_order_id="beta01-T7-ENTRY")
+    taken = (trade_row(), names())
+    scheme = {"RECON_CLIENT_ORDER_ID_PATTERN": "(?P<sub_tag>[a-z0-9]+)-(?P<trade_id>T[0-9]+)"}
+    with monkeypatch.context() as patched:
+        patched.setattr(worlds, "CONF", require(scheme))
+        assert "profile beta's by its CLIENT_ORDER_ID" in refusal(deliver_rows(*taken))
+    assert outcomes(deliver_rows(*taken))[-1] == "accepted"

@@ -9,6 +9,9 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
 from reconciliation.enums import (
+    AttributionMode,
+    BackfillVerdict,
+    CandidateStatus,
     Direction,
     HistoryKind,
     MismatchStatus,
@@ -26,6 +29,7 @@ from tests.builders import (
     make_allocation,
     make_api_key,
     make_api_key_scope,
+    make_candidate,
     make_external_order,
     make_fill,
     make_history,
@@ -124,6 +128,16 @@ VIOLATIONS: dict[str, Callable[[], Any]] = {
     "review_one_waiting_per_fill": same_fill_in_review_twice,
     "review_status_known": lambda: make_review(status="LOST"),
     "review_reason_known": lambda: make_review(reason="ODD"),
+    "candidate_status_known": lambda: make_candidate(status="LOST"),
+    "candidate_verdict_known": lambda: make_candidate(verdict="MAYBE", status="APPLIED"),
+    "candidate_mode_known": lambda: make_candidate(mode="ODD"),
+    "candidate_quantity_positive": lambda: make_candidate(quantity="0"),
+    "candidate_go_names_slice_and_mode": lambda: make_candidate(
+        verdict=BackfillVerdict.GO, status=CandidateStatus.APPLIED, mode=AttributionMode.SUB_TAG
+    ),
+    "candidate_waiting_is_no_go": lambda: make_candidate(
+        verdict=BackfillVerdict.GO, mode=AttributionMode.SUB_TAG, trade=make_trade()
+    ),
     "position_unique_per_profile_symbol_direction": lambda: twice(make_position),
     "position_sign_is_its_direction": lambda: make_position(direction=Direction.SHORT),
     "fill_unique_per_account": lambda: twice(make_fill, exchange_fill_id="1"),

@@ -11,6 +11,7 @@ from django_q.models import OrmQ
 
 from reconciliation.conf import require
 from reconciliation.enums import (
+    CandidateStatus,
     Coverage,
     ExternalStatus,
     HistoryKind,
@@ -18,7 +19,6 @@ from reconciliation.enums import (
     MismatchKind,
     MismatchStatus,
     QuarantineReason,
-    ReviewQueue,
     ReviewStatus,
     RunStatus,
     TradeStatus,
@@ -32,6 +32,7 @@ from tests.builders import (
     FixedClock,
     arranging,
     make_account,
+    make_candidate,
     make_external_order,
     make_history,
     make_mismatch,
@@ -219,7 +220,8 @@ def test_review_queues_tell_what_waits_and_since_when():
         make_review(trade, **values)
     assert of("review_items") == {("quarantine",): 2, ("backfill",): 0}
     assert of("review_oldest_age_seconds") == {("quarantine",): 120, ("backfill",): 0}
-    make_review(trade, queue=ReviewQueue.BACKFILL, opened_at=NOW - MINUTE)
+    make_candidate(opened_at=NOW - MINUTE)
+    make_candidate(status=CandidateStatus.SUPERSEDED, opened_at=NOW - 9 * MINUTE, closed_at=NOW)
     assert of("review_items")[("backfill",)] == 1
     assert of("review_oldest_age_seconds")[("backfill",)] == 60
 

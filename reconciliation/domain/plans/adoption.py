@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconciliation.domain.amounts import ZERO, plain
-from reconciliation.domain.attribution import Attribution, attribute, index_owners
+from reconciliation.domain.attribution import Attribution, attribute, owners_of
 from reconciliation.domain.books import Books, KeptFill, OrderState, TradeState
 from reconciliation.domain.order_diff import OrderFinding, group_fills, match_listed
 from reconciliation.domain.order_rules import OrderRule
@@ -69,7 +69,7 @@ def find_missing_trades(
     An order may be adopted before the trading system has said anything of its trade. One that has
     ended by then is shown no more, and its fills say whose it is.
     """
-    owners = index_owners(books.profiles, books.trades.values())
+    owners = owners_of(books)
     listed = match_listed(books, snapshot)
     fills = group_fills(books)
     orders = dict(books.orders)

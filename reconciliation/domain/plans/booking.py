@@ -175,6 +175,23 @@ def dust_row(
     )
 
 
+def with_dust(booking: Booking, amount_step: Decimal | None) -> Booking:
+    """Return a booking of exits with a DUST row that closes a residue below one amount step."""
+    if not booking.history:
+        return booking
+    dust = dust_row(booking.trade, amount_step=amount_step, after=booking.history[-1])
+    if dust is None:
+        return booking
+    trade = with_quantity(booking.trade, Purpose.EXIT, dust.quantity, None)
+    # A residue has no price; the average of what was sold stays what it was.
+    trade = replace(trade, average_exit_price=booking.trade.average_exit_price)
+    return replace(
+        booking,
+        trade=with_status_of_quantities(trade, dust),
+        history=(*booking.history, dust),
+    )
+
+
 def booked_average(fills: Sequence[KeptFill]) -> Decimal | None:
     """Return the average price of all fills of an order."""
     return weighted_average((kept.fill.quantity, kept.fill.price) for kept in fills)

@@ -10,13 +10,17 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciliation.domain.audit import EventDraft
-from reconciliation.domain.books import OrderState, TradeState
+from reconciliation.domain.books import CandidateState, OrderState, ProfileState, TradeState
 from reconciliation.domain.legs import LegDraft
 from reconciliation.domain.types import ExchangeOrder
 from reconciliation.enums import (
+    AttributionMode,
+    BackfillVerdict,
+    CandidateStatus,
     HistoryKind,
     HistorySource,
     MismatchKind,
+    NoGoReason,
     QuarantineReason,
     ReviewQueue,
 )
@@ -108,6 +112,28 @@ class ReviewDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateDraft:
+    """The verdict on a fill that could be a missed exit; `known` is what was decided before.
+
+    `profile` and `trade_id` are of the slice that it is about. `quantity` is what is left of the
+    fill, gross; `hash` is of what the verdict rests on, `evidence` shows it.
+    """
+
+    fill_id: int
+    profile: ProfileState | None
+    trade_id: int | None
+    status: CandidateStatus
+    verdict: BackfillVerdict
+    reasons: tuple[NoGoReason, ...]
+    mode: AttributionMode
+    is_exchange_initiated: bool
+    quantity: Decimal
+    evidence: Mapping[str, object]
+    hash: str
+    known: CandidateState | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PositionDraft:
     """A position row that is made to say what its slices add up to."""
 
@@ -135,4 +161,5 @@ class Change:
     history: tuple[HistoryDraft, ...] = ()
     allocations: tuple[AllocationDraft, ...] = ()
     mismatches: tuple[MismatchDraft, ...] = ()
+    candidates: tuple[CandidateDraft, ...] = ()
     events: tuple[EventDraft, ...] = ()

@@ -6,7 +6,6 @@ the draft of the change.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
 from reconciliation.domain.amounts import plain
 from reconciliation.domain.audit import EventDraft
@@ -19,13 +18,10 @@ from reconciliation.domain.order_diff import (
 )
 from reconciliation.domain.order_rules import OrderRule
 from reconciliation.domain.plans.booking import (
-    Booking,
     book_fills,
     booked_average,
-    dust_row,
     net_quantity,
-    with_quantity,
-    with_status_of_quantities,
+    with_dust,
 )
 from reconciliation.domain.plans.changes import (
     AllocationDraft,
@@ -116,7 +112,8 @@ def book(
         base_currency=books.base_currencies.get(order.symbol),
         source=HistorySource.RECONCILED,
     )
-    booking = _with_dust(booking, order, books.amount_steps.get(order.symbol))
+    if order.purpose == Purpose.EXIT:
+        booking = with_dust(booking, books.amount_steps.get(order.symbol))
     if not trade_may_become(before.status, booking.trade.status):
         return order, BAD_TRANSITION
     draft.trade = booking.trade
@@ -146,22 +143,6 @@ def book(
         )
     )
     return order_after, f"{excess} a person must say whose they are"
-
-
-def _with_dust(booking: Booking, order: OrderState, amount_step: Decimal | None) -> Booking:
-    if order.purpose != Purpose.EXIT or not booking.history:
-        return booking
-    dust = dust_row(booking.trade, amount_step=amount_step, after=booking.history[-1])
-    if dust is None:
-        return booking
-    trade = with_quantity(booking.trade, Purpose.EXIT, dust.quantity, None)
-    # A residue has no price; the average of what was sold stays what it was.
-    trade = replace(trade, average_exit_price=booking.trade.average_exit_price)
-    return replace(
-        booking,
-        trade=with_status_of_quantities(trade, dust),
-        history=(*booking.history, dust),
-    )
 
 
 def mirror(finding: OrderFinding, before: OrderState, draft: OrderDraft) -> OrderState:

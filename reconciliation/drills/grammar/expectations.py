@@ -15,16 +15,16 @@ from reconciliation.drills.source import Node, Unreadable, describe, suggestion
 from reconciliation.drills.words import (
     AUDIT_ACTIONS,
     HEALTH_NAMES,
-    AttributionMode,
     ChainState,
     EscalationKind,
     EscalationStatus,
     GateReason,
-    NoGoReason,
     PauseSource,
-    Verdict,
 )
 from reconciliation.enums import (
+    AttributionMode,
+    BackfillVerdict,
+    CandidateStatus,
     Coverage,
     Direction,
     ExternalStatus,
@@ -32,6 +32,7 @@ from reconciliation.enums import (
     HistorySource,
     MismatchKind,
     MismatchStatus,
+    NoGoReason,
     OrderStatus,
     Origin,
     Purpose,
@@ -277,10 +278,10 @@ EXPECTATIONS: Mapping[str, Reader] = {
         {
             "fill": _text,
             "trade": _or_null(_trade),
-            "verdict": _word(Verdict),
+            "verdict": _word(BackfillVerdict),
             "reasons": _words(NoGoReason),
             "mode": _word(AttributionMode),
-            "status": _word(ReviewStatus),
+            "status": _word(CandidateStatus),
         }
     ),
     "positions": _rows(

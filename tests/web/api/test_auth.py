@@ -17,7 +17,12 @@ from tests.handlers.worlds import CONF
 from tests.web.api.bots import Bot, errors_of, everything, make_bot
 
 pytestmark = pytest.mark.django_db
-PATHS = ["/profiles", "/profiles/alpha", "/profiles/alpha/mismatches"]
+PATHS = [
+    "/profiles",
+    "/profiles/alpha",
+    "/profiles/alpha/mismatches",
+    "/client-order-id?profile=alpha&trade_id=T1&purpose=EXIT",
+]
 
 
 def denied() -> list[AuditEvent]:

@@ -63,6 +63,7 @@ def test_the_description_needs_no_key_and_names_every_operation():
     said = description()
     assert {(path, *methods) for path, methods in said["paths"].items()} == {
         ("/api/v1/accounts/{account}/deliveries", "post"),
+        ("/api/v1/client-order-id", "get"),
         ("/api/v1/profiles", "get"),
         ("/api/v1/profiles/{name}", "get"),
         ("/api/v1/profiles/{name}/mismatches", "get"),
