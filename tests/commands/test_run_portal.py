@@ -82,3 +82,18 @@ def test_a_broker_that_does_not_answer_is_named_without_its_password(
         words = refused()
     assert words.startswith("REDIS_URL: the broker does not answer (ConnectionError)")
     assert "hidden" not in words
+
+
+@pytest.mark.parametrize(
+    ("redirects", "header", "warned"),
+    [(True, None, True), (True, ("HTTP_X_FORWARDED_PROTO", "https"), False), (False, None, False)],
+)
+def test_a_portal_that_only_redirects_says_so(
+    caplog: pytest.LogCaptureFixture,
+    redirects: bool,
+    header: tuple[str, str] | None,
+    warned: bool,
+) -> None:
+    with override_settings(SECURE_SSL_REDIRECT=redirects):
+        run_portal.warn_of_redirects(header)
+    assert ("BEHIND_TLS_PROXY=true" in caplog.text) is warned

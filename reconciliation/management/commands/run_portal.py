@@ -66,11 +66,16 @@ class Command(PortalCommand):
             portal.cluster(catch_up=[job.task for job in table], limit=options["beat_limit"]),
         ]
         logger.info("the portal listens on http://%s", address)
-        if settings.SECURE_SSL_REDIRECT and not settings.SECURE_PROXY_SSL_HEADER:
-            logger.warning(
-                "plain HTTP is redirected to https: behind a proxy that ends TLS set"
-                " BEHIND_TLS_PROXY=true, to try the portal without one HTTPS_ONLY=false"
-            )
+        warn_of_redirects(settings.SECURE_PROXY_SSL_HEADER)
         with stop_on_signals() as stop:
             supervise(children, stop)
         logger.info("everything has ended")
+
+
+def warn_of_redirects(proxy_header: tuple[str, str] | None) -> None:
+    """Say that nothing but https is served, where no proxy tells what is."""
+    if settings.SECURE_SSL_REDIRECT and proxy_header is None:
+        logger.warning(
+            "plain HTTP is redirected to https: behind a proxy that ends TLS set"
+            " BEHIND_TLS_PROXY=true, to try the portal without one HTTPS_ONLY=false"
+        )
