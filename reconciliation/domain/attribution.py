@@ -18,7 +18,8 @@ from reconciliation.enums import AttributionMode, PositionSide, Purpose
 class Attribution:
     """Whose it is. `trade` is None where only the profile is named, or its trade is unknown.
 
-    `trade_code` is what a client order id says of a trade, known or not.
+    `trade_code` is what a client order id says of a trade, known or not; `trade_name` is the
+    trade's own id where the client order id spells it out.
     """
 
     profile: ProfileState
@@ -26,6 +27,7 @@ class Attribution:
     purpose: Purpose | None = None
     trade: TradeState | None = None
     trade_code: str | None = None
+    trade_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,7 @@ def _by_pattern(item: ExchangeOrder | ExchangeFill, owners: Owners) -> tuple[Att
                 mode=AttributionMode.CLIENT_ORDER_ID,
                 purpose=named.purpose,
                 trade_code=code,
+                trade_name=named.trade_id,
             )
         )
     if trade is not None and trade.profile_id in owners.profiles:

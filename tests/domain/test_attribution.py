@@ -135,10 +135,11 @@ def test_without_a_purpose_the_side_says_for_what():
     assert found.purpose == Purpose.EXIT
 
 
-def test_a_scheme_that_names_an_unknown_trade_names_its_code():
+def test_a_scheme_that_names_an_unknown_trade_names_its_code_and_its_own_id():
     found = named("alpha01xT9xEXIT", [trade(1)])
     assert isinstance(found, Attribution)
     assert (found.trade, found.trade_code) == (None, trade_code("alpha01", "T9"))
+    assert found.trade_name == "T9"
 
 
 def test_a_trade_that_was_adopted_before_it_was_delivered_is_found_by_its_code():

@@ -140,7 +140,7 @@ def _trade_for(
     trade = TradeState(
         id=temporary_id,
         profile_id=attribution.profile.id,
-        trade_id=ADOPTED_TRADE_PREFIX + attribution.trade_code,
+        trade_id=attribution.trade_name or ADOPTED_TRADE_PREFIX + attribution.trade_code,
         code=attribution.trade_code,
         symbol=shown.symbol,
         direction=Direction.LONG if shown.side == Side.BUY else Direction.SHORT,
