@@ -21,6 +21,7 @@ from reconciliation.domain.types import (
 from reconciliation.enums import InstrumentType, OrderClass, PositionMode
 from reconciliation.exchange.fields import Fields, Row, UnreadableAnswer, to_ms
 from reconciliation.exchange.gateway import RetryableExchangeError, Unsupported
+from reconciliation.exchange.normalize_account import normalize_price
 from reconciliation.exchange.normalize_binance import (
     client_ids_of,
     normalize_algo_order,
@@ -29,7 +30,6 @@ from reconciliation.exchange.normalize_binance import (
     normalize_order,
     normalize_position_mode,
     normalize_positions,
-    normalize_price,
     normalize_spot_balances,
     normalize_wallet,
 )
@@ -177,7 +177,7 @@ class BinanceReader(Reader):
         """Return the last price."""
         exchange_id = self.table().exchange_id(symbol)
         row = self._row("publicGetTickerPrice", {"symbol": exchange_id})
-        return normalize_price(row, exchange_id=exchange_id, name="price")
+        return normalize_price(row, exchange_id=exchange_id, name="price", id_field="symbol")
 
     def _find_order(
         self,
@@ -360,7 +360,7 @@ class BinanceUsdmReader(BinanceReader):
         """Return the mark price."""
         exchange_id = self.table().exchange_id(symbol)
         row = self._row("fapiPublicGetPremiumIndex", {"symbol": exchange_id})
-        return normalize_price(row, exchange_id=exchange_id, name="markPrice")
+        return normalize_price(row, exchange_id=exchange_id, name="markPrice", id_field="symbol")
 
 
 def _listed_fill(row: Row) -> Listed:

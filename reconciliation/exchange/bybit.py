@@ -20,13 +20,13 @@ from reconciliation.domain.types import (
 from reconciliation.enums import InstrumentType, OrderClass, PositionMode
 from reconciliation.exchange.fields import Fields, Row, UnreadableAnswer, to_ms
 from reconciliation.exchange.gateway import RetryableExchangeError, Unsupported
+from reconciliation.exchange.normalize_account import normalize_price
 from reconciliation.exchange.normalize_bybit import (
     normalize_balances,
     normalize_fill,
     normalize_margin,
     normalize_order,
     normalize_positions,
-    normalize_price,
 )
 from reconciliation.exchange.paging import Listed
 from reconciliation.exchange.paging_time import AskCursor, CursorPage, walk_by_time, walk_cursors
@@ -164,7 +164,7 @@ class BybitReader(Reader):
         filters = {"category": self._category, "symbol": exchange_id}
         row = _only(self._list("publicGetV5MarketTickers", filters)[0])
         name = "lastPrice" if self._kind == InstrumentType.SPOT else "markPrice"
-        return normalize_price(row, exchange_id=exchange_id, name=name)
+        return normalize_price(row, exchange_id=exchange_id, name=name, id_field="symbol")
 
     @property
     def _kind(self) -> InstrumentType:

@@ -55,11 +55,16 @@ def normalize_position_mode(row: object) -> PositionMode:
     return Fields(row, kind="account", id_fields=("uid",)).word("posMode", _POSITION_MODES)
 
 
-def normalize_price(row: object, *, exchange_id: str, name: str) -> Decimal:
-    """Return the price that a row about one instrument gives; it is above zero."""
-    fields = Fields(row, kind="price of", id_fields=("instId",))
-    if fields.required_text("instId") != exchange_id:
-        raise fields.fault("instId", f"is not {exchange_id}, which was asked for")
+def normalize_price(
+    row: object, *, exchange_id: str, name: str, id_field: str = "instId"
+) -> Decimal:
+    """Return the price that a row about one instrument gives under `name`; it is above zero.
+
+    `id_field` is where the exchange says which instrument it answered for.
+    """
+    fields = Fields(row, kind="price of", id_fields=(id_field,))
+    if fields.required_text(id_field) != exchange_id:
+        raise fields.fault(id_field, f"is not {exchange_id}, which was asked for")
     price = fields.required_amount(name)
     if price <= 0:
         raise fields.fault(name, "is not above zero")

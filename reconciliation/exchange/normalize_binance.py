@@ -190,17 +190,6 @@ def normalize_spot_balances(row: object, table: InstrumentTable) -> dict[str, De
     return _by_asset(row, table, "balances", ("free", "locked"))
 
 
-def normalize_price(row: object, *, exchange_id: str, name: str) -> Decimal:
-    """Return the price that a row about one instrument gives; it is above zero."""
-    fields = Fields(row, kind="price of", id_fields=("symbol",))
-    if fields.required_text("symbol") != exchange_id:
-        raise fields.fault("symbol", f"is not {exchange_id}, which was asked for")
-    price = fields.required_amount(name)
-    if price <= 0:
-        raise fields.fault(name, "is not above zero")
-    return price
-
-
 def _position(
     row: object, reading: Reading, position_mode: PositionMode
 ) -> ExchangePosition | None:

@@ -134,17 +134,6 @@ def normalize_margin(row: object, table: InstrumentTable) -> dict[str, Decimal]:
     return _by_coin(row, table, "totalPositionIM")
 
 
-def normalize_price(row: object, *, exchange_id: str, name: str) -> Decimal:
-    """Return the price that a row about one instrument gives; it is above zero."""
-    fields = Fields(row, kind="price of", id_fields=("symbol",))
-    if fields.required_text("symbol") != exchange_id:
-        raise fields.fault("symbol", f"is not {exchange_id}, which was asked for")
-    price = fields.required_amount(name)
-    if price <= 0:
-        raise fields.fault(name, "is not above zero")
-    return price
-
-
 def envelope_problem(body: object) -> str | None:
     """Return what makes a parsed body no answer of the exchange, or None.
 
