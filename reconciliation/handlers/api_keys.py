@@ -86,7 +86,7 @@ def revoke_key(*, name: str, actor: Actor, clock: Clock, conf: Conf) -> tuple[Ap
     Raises ApiKey.DoesNotExist for an unknown name.
     """
     with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
-        rows = ApiKey.objects.select_for_update(of=("self",)).select_related("account")
+        rows = ApiKey.objects.select_for_update(no_key=True, of=("self",)).select_related("account")
         key = rows.get(name=name)
         if key.revoked_at is not None:
             return key, False

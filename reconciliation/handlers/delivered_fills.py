@@ -113,7 +113,7 @@ class FillDesk:
         )
 
     def _load_fills(self, names: Iterable[str]) -> None:
-        rows = Fill.objects.select_for_update().filter(
+        rows = Fill.objects.select_for_update(no_key=True).filter(
             account=self.desk.account, exchange_fill_id__in=text_list(names)
         )
         for row in rows.defer("raw").order_by("pk"):

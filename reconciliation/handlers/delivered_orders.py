@@ -68,7 +68,7 @@ class OrderDesk:
             account.filter(trade_id__in=id_list(trade_ids)).values("pk"),
         )
         rows = Order.objects.filter(pk__in=wanted)
-        return list(rows.order_by("pk").select_for_update())
+        return list(rows.order_by("pk").select_for_update(no_key=True))
 
     def _load_foreign_legs(self, exchange_ids: list[str]) -> dict[tuple[str, str | None], int]:
         """Load whose legs the exchange order ids are, where they are a foreign profile's."""

@@ -20,7 +20,7 @@ class PositionDesk:
     def __init__(self, desk: Desk, delivery: Delivery) -> None:
         self.desk = desk
         names = text_list(row.symbol for row in delivery.positions)
-        rows = Position.objects.select_for_update().order_by("pk")
+        rows = Position.objects.select_for_update(no_key=True).order_by("pk")
         rows = rows.filter(
             profile_id__in=id_list(profile.pk for profile in desk.profiles.values()),
             symbol__in=names,

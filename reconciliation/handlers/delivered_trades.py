@@ -47,7 +47,7 @@ class TradeDesk:
         )
         named = account.filter(trade_id__in=text_list(ids)).values("pk")
         rows = Trade.objects.filter(pk__in=named.union(adopted.values("pk")))
-        return list(rows.order_by("pk").select_for_update())
+        return list(rows.order_by("pk").select_for_update(no_key=True))
 
     def find(self, trade_id: str) -> Trade:
         """Return a trade of the account; raises `Refused` for one nobody delivered."""

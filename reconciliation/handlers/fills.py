@@ -148,7 +148,7 @@ def _extend_coverage(
 ) -> None:
     """Join an interval to those of its type and status."""
     rows = list(
-        FillCoverage.objects.select_for_update().filter(
+        FillCoverage.objects.select_for_update(no_key=True).filter(
             account_id=account_id,
             instrument_type=instrument_type,
             status=status,

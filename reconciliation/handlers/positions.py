@@ -46,7 +46,7 @@ def _lock(*, profile_id: int, touched: set[tuple[str, Direction]], now: datetime
         for symbol, direction in sorted(touched)
     ]
     insert_missing_rows(Position, made, conflict_fields=["profile", "symbol", "direction"])
-    rows = Position.objects.select_for_update().filter(
+    rows = Position.objects.select_for_update(no_key=True).filter(
         profile_id=profile_id, symbol__in=text_list(symbol for symbol, _ in touched)
     )
     return [row for row in rows.order_by("pk") if (row.symbol, row.direction) in touched]
