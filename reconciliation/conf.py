@@ -61,6 +61,19 @@ class Conf:
     require_strong_attribution: bool
     allow_heuristic_match: bool
     client_order_id_pattern: ClientOrderIdPattern | None
+    parity_enabled: bool
+    parity_confirmations: int
+    require_subtag_attribution: bool
+    max_notional_pct: Decimal
+    parity_dry_run: bool
+    dust_notional_usd: Decimal
+    max_auto_closes: int
+    auto_resume_enabled: bool
+    auto_resume_min_pause: timedelta
+    auto_resume_clean_cycles: int
+    auto_resume_cooldown: timedelta
+    review_evidence_max_age: timedelta
+    four_eyes_min_notional_usd: Decimal | None
 
     def as_text(self) -> dict[str, str]:
         """Return every setting in force by its public name, as text (none of them is secret)."""
@@ -111,34 +124,7 @@ def _is_ours(name: str) -> bool:
     return name.startswith(("RECON_", "ENABLE_RECON_"))
 
 
-# Settings of the runbook whose part is not built yet: taking one and ignoring it would promise a
-# safety that is not there.
-_NOT_SERVED_YET = frozenset(
-    {
-        "ENABLE_RECON_POSITION_PARITY_HEARTBEAT",
-        "ENABLE_RECON_WATCHDOG_AUTO_RESUME",
-        "RECON_FOUR_EYES_MIN_NOTIONAL_USD",
-        "RECON_POSITION_DUST_NOTIONAL_USD",
-        "RECON_POSITION_PARITY_CONFIRMATIONS",
-        "RECON_POSITION_PARITY_DRY_RUN",
-        "RECON_POSITION_PARITY_MAX_AUTO_CLOSES",
-        "RECON_POSITION_PARITY_MAX_NOTIONAL_PCT",
-        "RECON_POSITION_PARITY_REQUIRE_SUBTAG_ATTRIBUTION",
-        "RECON_REVIEW_EVIDENCE_MAX_AGE_MINUTES",
-        "RECON_WATCHDOG_AUTO_RESUME_CLEAN_CYCLES",
-        "RECON_WATCHDOG_AUTO_RESUME_COOLDOWN_MS",
-        "RECON_WATCHDOG_AUTO_RESUME_MIN_PAUSE_MS",
-    }
-)
-
-
 def _unknown(name: str) -> Problem:
-    if name in _NOT_SERVED_YET:
-        return Problem(
-            name=name,
-            fault="is not served by this version yet",
-            hint="remove it until the changelog names it",
-        )
     near = difflib.get_close_matches(name, BY_NAME, n=1)
     hint = f"did you mean {near[0]}?" if near else "see .env.example for the settings there are"
     return Problem(name=name, fault="is no setting of the portal", hint=hint)
@@ -176,6 +162,10 @@ def _not_negative(text: str) -> Decimal:
     if amount < 0:
         raise InvalidValue("is negative")
     return amount
+
+
+def _not_negative_or_unset(text: str) -> Decimal | None:
+    return _not_negative(text) if text else None
 
 
 def _pattern(text: str) -> ClientOrderIdPattern | None:
@@ -261,6 +251,98 @@ SETTINGS = (
         parse=_pattern,
         meaning="The bots' own scheme of client order ids, a regular expression with named groups.",
         example="(?P<sub_tag>[a-z0-9]+)-(?P<trade_id>[A-Za-z0-9]+)-(?P<purpose>ENTRY|EXIT)",
+    ),
+    Setting(
+        name="ENABLE_RECON_POSITION_PARITY_HEARTBEAT",
+        field="parity_enabled",
+        default="true",
+        parse=_boolean,
+        meaning="Positions are compared with the slices; off only for a controlled rollback.",
+    ),
+    Setting(
+        name="RECON_POSITION_PARITY_CONFIRMATIONS",
+        field="parity_confirmations",
+        default="3",
+        parse=_whole_number(1, 1000),
+        meaning="Consecutive heartbeats that must find the same before anything is done about it.",
+    ),
+    Setting(
+        name="RECON_POSITION_PARITY_REQUIRE_SUBTAG_ATTRIBUTION",
+        field="require_subtag_attribution",
+        default="true",
+        parse=_boolean,
+        meaning="Only a slice whose entry proves its profile is closed without a fill.",
+    ),
+    Setting(
+        name="RECON_POSITION_PARITY_MAX_NOTIONAL_PCT",
+        field="max_notional_pct",
+        default="0.5",
+        parse=_not_negative,
+        meaning="A profile pauses when its mismatches exceed this ratio of its allocated capital.",
+    ),
+    Setting(
+        name="RECON_POSITION_PARITY_DRY_RUN",
+        field="parity_dry_run",
+        default="false",
+        parse=_boolean,
+        meaning="The heartbeat says what it would do, and neither closes nor quarantines.",
+    ),
+    Setting(
+        name="RECON_POSITION_DUST_NOTIONAL_USD",
+        field="dust_notional_usd",
+        default="5",
+        parse=_not_negative,
+        meaning="A quantity worth less than this, in USD, counts as none.",
+    ),
+    Setting(
+        name="RECON_POSITION_PARITY_MAX_AUTO_CLOSES",
+        field="max_auto_closes",
+        default="5",
+        parse=_whole_number(0, 10_000),
+        meaning="With more ghosts than this to close at once, all of them wait for a person.",
+    ),
+    Setting(
+        name="ENABLE_RECON_WATCHDOG_AUTO_RESUME",
+        field="auto_resume_enabled",
+        default="true",
+        parse=_boolean,
+        meaning="A pause of the watchdog ends by itself once its conditions are met.",
+    ),
+    Setting(
+        name="RECON_WATCHDOG_AUTO_RESUME_MIN_PAUSE_MS",
+        field="auto_resume_min_pause",
+        default="900000",
+        parse=_duration("milliseconds", 0, 604_800_000),
+        meaning="A pause of the watchdog lasts at least this long.",
+    ),
+    Setting(
+        name="RECON_WATCHDOG_AUTO_RESUME_CLEAN_CYCLES",
+        field="auto_resume_clean_cycles",
+        default="2",
+        parse=_whole_number(1, 1000),
+        meaning="Consecutive clean heartbeats before a pause of the watchdog ends by itself.",
+    ),
+    Setting(
+        name="RECON_WATCHDOG_AUTO_RESUME_COOLDOWN_MS",
+        field="auto_resume_cooldown",
+        default="1800000",
+        parse=_duration("milliseconds", 0, 604_800_000),
+        meaning="At least this long between two resumes of one profile by themselves.",
+    ),
+    Setting(
+        name="RECON_REVIEW_EVIDENCE_MAX_AGE_MINUTES",
+        field="review_evidence_max_age",
+        default="15",
+        parse=_duration("minutes", 1, 10_080),
+        meaning="Evidence that no complete run saw for this long is refreshed before approval.",
+    ),
+    Setting(
+        name="RECON_FOUR_EYES_MIN_NOTIONAL_USD",
+        field="four_eyes_min_notional_usd",
+        default="",
+        parse=_not_negative_or_unset,
+        meaning="From this notional on, two people decide; unset: never.",
+        example="50000",
     ),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -96,6 +96,14 @@ class ExternalStatus(TextChoices):
     IGNORED = "IGNORED"
 
 
+class Nobodys(TextChoices):
+    """What can belong to nobody, and is adopted or ignored by a person."""
+
+    EXTERNAL_ORDER = "external_order"
+    FILL = "fill"
+    ORPHAN = "orphan"
+
+
 class TradeStatus(TextChoices):
     PENDING = "PENDING"
     OPEN = "OPEN"
@@ -123,6 +131,10 @@ class HistorySource(TextChoices):
     OPERATOR = "OPERATOR"
     SYNTHETIC = "SYNTHETIC"
     DUST = "DUST"
+
+
+# Sources of exits that are booked without a fill: its real fill may still appear.
+SYNTHETIC_SOURCES = frozenset({HistorySource.SYNTHETIC, HistorySource.OPERATOR})
 
 
 class FillKind(TextChoices):
@@ -230,6 +242,147 @@ class QuarantineReason(TextChoices):
     NO_MARK = "NO_MARK"
     MASS_MISMATCH = "MASS_MISMATCH"
     OPERATOR = "OPERATOR"
+
+
+class DecisionKind(TextChoices):
+    """What a person did to a question. APPROVED carries it out, PROPOSED waits for a second one."""
+
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    REOPENED = "REOPENED"
+    REVERSED = "REVERSED"
+    ADOPTED = "ADOPTED"
+    IGNORED = "IGNORED"
+    ALLOCATED = "ALLOCATED"
+
+
+class DecisionReason(TextChoices):
+    """Why a person decided so; OTHER needs a comment."""
+
+    CONFIRMED_FLAT = "CONFIRMED_FLAT"
+    EXITED_MANUALLY = "EXITED_MANUALLY"
+    LIQUIDATED = "LIQUIDATED"
+    NOT_OURS = "NOT_OURS"
+    STILL_OPEN = "STILL_OPEN"
+    DUPLICATE = "DUPLICATE"
+    OTHER = "OTHER"
+
+
+class DecisionRefusal(TextChoices):
+    """Why a decision was not carried out; nothing was written but the event that says so.
+
+    DENIED is a matter of who asked, every other one of what was asked or when.
+    """
+
+    DENIED = "DENIED"
+    SAME_PERSON = "SAME_PERSON"
+    UNKNOWN_ITEM = "UNKNOWN_ITEM"
+    DECIDED_ALREADY = "DECIDED_ALREADY"
+    CONFLICT = "CONFLICT"
+    STALE_EVIDENCE = "STALE_EVIDENCE"
+    LOCKED = "LOCKED"
+    REASON_NEEDED = "REASON_NEEDED"
+    COMMENT_NEEDED = "COMMENT_NEEDED"
+    TRADE_NEEDED = "TRADE_NEEDED"
+    PROFILE_NEEDED = "PROFILE_NEEDED"
+    PRICE_NEEDED = "PRICE_NEEDED"
+    QUANTITY_OUT_OF_RANGE = "QUANTITY_OUT_OF_RANGE"
+    OVER_ALLOCATED = "OVER_ALLOCATED"
+    WRONG_SLICE = "WRONG_SLICE"
+    FOREIGN = "FOREIGN"
+    NOT_REVERSIBLE = "NOT_REVERSIBLE"
+    FAILED = "FAILED"
+
+
+class Right(TextChoices):
+    """What a person may do beyond looking: permissions of the model Decision, by code name."""
+
+    PROPOSE = "propose_decision", "Can propose a decision"
+    APPROVE = "approve_decision", "Can approve a decision"
+    REJECT = "reject_decision", "Can reject, reopen and dispose of what is nobody's"
+    REVERSE = "reverse_decision", "Can reverse a decision"
+    REFRESH = "refresh_evidence", "Can read evidence anew and run the jobs"
+    PAUSE = "pause_profile", "Can pause and resume a profile's trading"
+    SET_UP = "set_up_accounts", "Can add accounts, profiles, keys and baselines"
+    EXPORT = "export_audit", "Can export and verify the audit trail"
+
+
+class Role(TextChoices):
+    """The groups of people, made by every migrate."""
+
+    VIEWER = "Viewer"
+    OPERATOR = "Operator"
+    APPROVER = "Approver"
+    COMPLIANCE = "Compliance"
+
+
+# Every role may look at everything; these are what it may do. An approver alone may refuse as
+# well as agree; who proposes needs no right to approve.
+RIGHTS_OF_ROLES = {
+    Role.VIEWER: frozenset[Right](),
+    Role.OPERATOR: frozenset({Right.PROPOSE, Right.REJECT, Right.REFRESH, Right.PAUSE}),
+    Role.APPROVER: frozenset(
+        {Right.APPROVE, Right.REJECT, Right.REVERSE, Right.REFRESH, Right.PAUSE}
+    ),
+    Role.COMPLIANCE: frozenset({Right.EXPORT}),
+}
+
+
+class PauseSource(TextChoices):
+    """Who stopped a profile's trading. Both can hold at once, and each ends by itself."""
+
+    PARITY_WATCHDOG = "PARITY_WATCHDOG"
+    OPERATOR = "OPERATOR"
+
+
+class GateReason(TextChoices):
+    """Why a bot may not trade as it likes."""
+
+    RECONCILING = "RECONCILING"
+    PAUSED_WATCHDOG = "PAUSED_WATCHDOG"
+    PAUSED_OPERATOR = "PAUSED_OPERATOR"
+    MISMATCH = "MISMATCH"
+    QUARANTINED = "QUARANTINED"
+    STALE = "STALE"
+
+
+class EscalationKind(TextChoices):
+    PERSISTENT_MISMATCH = "PERSISTENT_MISMATCH"
+    LOCK_CONTENTION = "LOCK_CONTENTION"
+    UNKNOWN_FILLS = "UNKNOWN_FILLS"
+    STALE_FILLS = "STALE_FILLS"
+    LOOP_STALLED = "LOOP_STALLED"
+    WATCHDOG_TRIGGERED = "WATCHDOG_TRIGGERED"
+    MASS_MISMATCH = "MASS_MISMATCH"
+    AUDIT_CHAIN_BROKEN = "AUDIT_CHAIN_BROKEN"
+
+
+class EscalationStatus(TextChoices):
+    OPEN = "OPEN"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    RESOLVED = "RESOLVED"
+
+
+class CapitalCause(TextChoices):
+    """What moved a profile's capital."""
+
+    ALLOCATION = "ALLOCATION"
+    ORDERS = "ORDERS"
+    HISTORY = "HISTORY"
+    ORDERS_AND_HISTORY = "ORDERS_AND_HISTORY"
+
+
+class ParityKind(TextChoices):
+    """What a comparison of a position came to: clean, unknown, left alone, or a finding."""
+
+    CLEAN = "CLEAN"
+    UNKNOWN = "UNKNOWN"
+    FRESH = "FRESH"
+    GHOST_POSITION = "GHOST_POSITION"
+    POSITION_MISMATCH = "POSITION_MISMATCH"
+    AMBIGUOUS_OWNERS = "AMBIGUOUS_OWNERS"
+    ORPHAN_POSITION = "ORPHAN_POSITION"
 
 
 class AttributionMode(TextChoices):

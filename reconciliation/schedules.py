@@ -49,6 +49,18 @@ def jobs(conf: Conf) -> tuple[Job, ...]:
             minutes=interval_minutes(conf),
             meaning="Compare every enabled account with its exchange, one task an account.",
         ),
+        Job(
+            name="heartbeat",
+            task=f"{OURS}heartbeat_all",
+            minutes=interval_minutes(conf),
+            meaning="Compare what every account holds with its slices, one task an account.",
+        ),
+        Job(
+            name="watch",
+            task=f"{OURS}watch_loops",
+            minutes=1,
+            meaning="Tell a person of a stalled loop, also where no exchange can be reached.",
+        ),
     )
 
 

@@ -6,6 +6,8 @@ FAILED for an expected reason is such a sentence and a row of its own; a task th
 """
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -16,68 +18,122 @@ from django_q.tasks import async_task
 
 from reconciliation import conf
 from reconciliation.clock import MOST_AHEAD, SystemClock
+from reconciliation.cycles.closing import watch_loop
 from reconciliation.cycles.gateways import AccountGateways
+from reconciliation.cycles.heartbeat import heartbeat_account as run_heartbeat
 from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.cycles.ports import Ports
 from reconciliation.cycles.reconcile import reconcile_account as run_cycle
+from reconciliation.domain.audit import system_actor
 from reconciliation.enums import RunKind
 from reconciliation.models import ExchangeAccount
 from reconciliation.selectors.locks import claimed_until, last_ended_run
 
+WATCH = system_actor("watch")
 # Tasks that may wait besides those of the accounts: signs of life, runs that come back.
 OTHERS_WAITING = 10
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """A job of an account: its name, its task in here, and what it runs."""
+
+    name: str
+    task: str
+    run: Callable[..., RunOutcome]
+
+
+_JOBS = {
+    RunKind.RECONCILE: _Job(name="reconcile", task="reconcile_account", run=run_cycle),
+    RunKind.HEARTBEAT: _Job(name="heartbeat", task="heartbeat_account", run=run_heartbeat),
+}
+
+
 def reconcile_all() -> str:
+    """Queue the loop's task of every enabled account."""
+    return _queue_all(RunKind.RECONCILE)
+
+
+def heartbeat_all() -> str:
+    """Queue the heartbeat's task of every enabled account, unless it is switched off."""
+    if not _ports(os.getpid()).conf.parity_enabled:
+        return "the heartbeat is off: ENABLE_RECON_POSITION_PARITY_HEARTBEAT=false"
+    return _queue_all(RunKind.HEARTBEAT)
+
+
+def reconcile_account(account_id: int) -> str:
+    """Run one cycle of an account, if it is still wanted; return how it went, in words."""
+    return _run(account_id, RunKind.RECONCILE)
+
+
+def heartbeat_account(account_id: int) -> str:
+    """Run one heartbeat of an account, if it is still wanted; return how it went, in words."""
+    if not _ports(os.getpid()).conf.parity_enabled:
+        return "the heartbeat is off: nothing to do"
+    return _run(account_id, RunKind.HEARTBEAT)
+
+
+def _queue_all(kind: RunKind) -> str:
     """Queue one task an enabled account, so that a slow or broken one keeps no other waiting.
 
-    While more tasks wait than one for each account, all have their turn, and none is added: what
-    comes in faster than it is done would pile up for as long as the exchanges are slow.
+    While more tasks wait than one a job for each account, all have their turn, and none is added:
+    what comes in faster than it is done would pile up for as long as the exchanges are slow.
     """
     accounts = list(ExchangeAccount.objects.filter(enabled=True).order_by("pk"))
     waiting = get_broker().queue_size()
-    if waiting > len(accounts) + OTHERS_WAITING:
+    if waiting > len(accounts) * len(_JOBS) + OTHERS_WAITING:
         return f"{waiting} tasks wait for a worker already: none is added"
     for account in accounts:
         async_task(
-            "reconciliation.tasks.reconcile_account",
+            f"reconciliation.tasks.{_JOBS[kind].task}",
             account.pk,
-            task_name=f"reconcile {account.name}",
-            group="reconcile an account",
+            task_name=f"{_JOBS[kind].name} {account.name}",
+            group=f"{_JOBS[kind].name} an account",
         )
     names = ", ".join(account.name for account in accounts)
     return f"queued: {names}" if names else "no account is enabled"
 
 
-def reconcile_account(account_id: int) -> str:
-    """Run one cycle of an account, if it is still wanted; return how it went, in words."""
+def _run(account_id: int, kind: RunKind) -> str:
     account = ExchangeAccount.objects.filter(pk=account_id, enabled=True).first()
     if account is None:
         return f"account {account_id} is not enabled any more: nothing to do"
     ports = _ports(os.getpid())
-    until = claimed_until(account_id=account_id, kind=RunKind.RECONCILE, clock=ports.clock)
+    until = claimed_until(account_id=account_id, kind=kind, clock=ports.clock)
     if until is not None:
-        _come_back(account, until)
+        _come_back(account, kind, until)
         return f"{account.name}: a run of it is under way, at the longest until {until:%H:%M:%S}"
     now = ports.clock.now()
-    last = last_ended_run(account_id=account_id, kind=RunKind.RECONCILE, until=now + MOST_AHEAD)
+    last = last_ended_run(account_id=account_id, kind=kind, until=now + MOST_AHEAD)
     # By its beginning: a run that takes most of an interval must not cost the next one.
     if last is not None and now - last.started_at < ports.conf.interval / 2:
         age = (now - last.started_at).total_seconds()
         return f"{account.name}: a run of it began {age:.0f} s ago and ended: nothing to do"
-    return _in_words(run_cycle(account=account, ports=ports))
+    return _in_words(_JOBS[kind].run(account=account, ports=ports))
+
+
+def watch_loops() -> str:
+    """Tell a person of every account whose loop is stalled; no exchange is needed for that.
+
+    The other job of an account finds it too; this finds it where neither job comes to its turn.
+    """
+    ports = _ports(os.getpid())
+    accounts = list(ExchangeAccount.objects.order_by("pk"))
+    for account in accounts:
+        watch_loop(account=account, ports=ports, actor=WATCH)
+    return f"looked at the loops of {len(accounts)} accounts"
 
 
 def beat() -> None:
     """Do nothing: that a task came through is what whoever supervises the workers wants to see."""
 
 
-def _come_back(account: ExchangeAccount, at: datetime) -> None:
+def _come_back(account: ExchangeAccount, kind: RunKind, at: datetime) -> None:
     """Try once more when a claim is over: a process that died holds it for longer than a minute."""
     Schedule.objects.get_or_create(
-        name=f"reconcile {account.name} after a claim",
+        name=f"{_JOBS[kind].name} {account.name} after a claim",
         defaults={
-            "func": "reconciliation.tasks.reconcile_account",
+            "func": f"reconciliation.tasks.{_JOBS[kind].task}",
             "args": f"{account.pk},",
             "schedule_type": Schedule.ONCE,
             "next_run": at,

@@ -19,8 +19,13 @@ from reconciliation.enums import (
     AttributionMode,
     BackfillVerdict,
     CandidateStatus,
+    CapitalCause,
     Coverage,
+    DecisionKind,
+    DecisionReason,
     Direction,
+    EscalationKind,
+    EscalationStatus,
     ExternalStatus,
     FillKind,
     HistoryKind,
@@ -33,10 +38,12 @@ from reconciliation.enums import (
     OrderStatus,
     OrderType,
     Origin,
+    ParityKind,
+    PauseSource,
     PositionMode,
+    PositionSide,
     Purpose,
     QuarantineReason,
-    ReviewQueue,
     ReviewStatus,
     RunKind,
     RunStatus,
@@ -44,20 +51,30 @@ from reconciliation.enums import (
     TradeStatus,
 )
 from reconciliation.models import (
+    AcceptedPosition,
     ApiKey,
     ApiKeyProfile,
     ApiKeyUse,
     BackfillCandidate,
+    CapitalBalance,
+    CapitalEntry,
     ClusterBeat,
+    Decision,
+    Escalation,
+    EscalationSighting,
     ExchangeAccount,
     ExternalOrder,
     Fill,
     FillAllocation,
+    MarkPrice,
     Mismatch,
     MismatchSighting,
     Order,
     OrderLeg,
     OrderLookUp,
+    ParityReading,
+    ParityWatch,
+    Pause,
     Position,
     Profile,
     ProfileLease,
@@ -65,6 +82,7 @@ from reconciliation.models import (
     Run,
     Trade,
     TradeHistory,
+    WatchdogState,
 )
 from reconciliation.models.fields import ExactDecimalField
 from tests.guards import arranging as arranging
@@ -286,7 +304,6 @@ def make_review(trade: Trade | None = None, **values: Any) -> ReviewItem:
         values,
         account=trade.account,
         profile=trade.profile,
-        queue=ReviewQueue.QUARANTINE,
         status=ReviewStatus.PENDING,
         reason=QuarantineReason.UNATTRIBUTED,
         trade=trade,
@@ -399,6 +416,180 @@ def make_api_key_scope(key: ApiKey | None = None, **values: Any) -> ApiKeyProfil
     key = key or make_api_key()
     return _create(
         ApiKeyProfile, values, api_key=key, profile=values.get("profile", make_profile())
+    )
+
+
+def make_decision(subject: Any = None, **values: Any) -> Decision:
+    """Make a person's decision on one question: an approval of a quarantine item unless given."""
+    subject = subject or make_review()
+    named = {
+        ReviewItem: "review",
+        BackfillCandidate: "candidate",
+        ExternalOrder: "external_order",
+        Fill: "fill",
+        Mismatch: "mismatch",
+    }
+    return _create(
+        Decision,
+        {named[type(subject)]: subject, **values},
+        account=subject.account,
+        profile=getattr(subject, "profile", None),
+        kind=DecisionKind.APPROVED,
+        maker_id="7",
+        maker_name="olga",
+        reason=DecisionReason.CONFIRMED_FLAT,
+        evidence_hash=getattr(subject, "evidence_hash", ""),
+        item_version=getattr(subject, "version", 1),
+        decided_at=NOW,
+    )
+
+
+def make_parity_watch(account: ExchangeAccount | None = None, **values: Any) -> ParityWatch:
+    """Make the streak of a position: clean, counted once."""
+    account = account or make_account()
+    return _create(
+        ParityWatch,
+        values,
+        account=account,
+        symbol=SYMBOL,
+        side=PositionSide.NET,
+        kind=ParityKind.CLEAN,
+        streak=1,
+        counted_as_of=NOW,
+        last_run=values.pop("last_run", None) or make_run(account, kind=RunKind.HEARTBEAT),
+    )
+
+
+def make_parity_reading(run: Run | None = None, **values: Any) -> ParityReading:
+    """Make what a heartbeat read of a position: a ghost of half a coin."""
+    run = run or make_run(kind=RunKind.HEARTBEAT)
+    return _create(
+        ParityReading,
+        values,
+        run=run,
+        account=run.account,
+        symbol=SYMBOL,
+        side=PositionSide.NET,
+        kind=ParityKind.GHOST_POSITION,
+        streak=1,
+        virtual_quantity="0.5",
+        actual_quantity="0",
+        mark="60000",
+        as_of=NOW,
+    )
+
+
+def make_mark(account: ExchangeAccount | None = None, **values: Any) -> MarkPrice:
+    """Make the last mark of a symbol."""
+    return _create(
+        MarkPrice,
+        values,
+        account=account or make_account(),
+        symbol=SYMBOL,
+        price="60000",
+        as_of=NOW,
+    )
+
+
+def make_accepted_position(
+    account: ExchangeAccount | None = None, **values: Any
+) -> AcceptedPosition:
+    """Make what a person ignored of an account's position: half a coin that no slice explains."""
+    account = account or make_account()
+    decision = values.pop("decision", None) or make_decision(
+        make_mismatch(make_run(account), kind=MismatchKind.ORPHAN_POSITION),
+        kind=DecisionKind.IGNORED,
+        reason=DecisionReason.NOT_OURS,
+    )
+    return _create(
+        AcceptedPosition,
+        values,
+        account=account,
+        symbol=SYMBOL,
+        side=PositionSide.NET,
+        quantity="0.5",
+        decision=decision,
+        updated_at=NOW,
+    )
+
+
+def make_pause(profile: Profile | None = None, **values: Any) -> Pause:
+    """Make an open pause, of the watchdog unless given."""
+    return _create(
+        Pause,
+        values,
+        profile=profile or make_profile(),
+        source=PauseSource.PARITY_WATCHDOG,
+        started_at=NOW,
+    )
+
+
+def make_watchdog_state(profile: Profile | None = None, **values: Any) -> WatchdogState:
+    """Make what the watchdog knows of a profile: that nothing differs, for one heartbeat."""
+    return _create(
+        WatchdogState,
+        values,
+        profile=profile or make_profile(),
+        notional_usd="0",
+        is_known=True,
+        clean_heartbeats=1,
+        as_of=NOW,
+    )
+
+
+def make_capital_balance(profile: Profile | None = None, **values: Any) -> CapitalBalance:
+    """Make a profile's balance: all that it was allocated is free. It has no ledger rows."""
+    profile = profile or make_profile()
+    return _create(
+        CapitalBalance,
+        values,
+        profile=profile,
+        allocated_usd=profile.allocated_capital_usd,
+        reserved_usd="0",
+        used_usd="0",
+        updated_at=NOW,
+    )
+
+
+def make_capital_entry(profile: Profile | None = None, **values: Any) -> CapitalEntry:
+    """Make a row of a profile's ledger: its allocation; the balance stays as it is."""
+    profile = profile or make_profile()
+    return _create(
+        CapitalEntry,
+        values,
+        profile=profile,
+        cause=CapitalCause.ALLOCATION,
+        allocated_usd=profile.allocated_capital_usd,
+        reserved_usd="0",
+        used_usd="0",
+        recorded_at=NOW,
+    )
+
+
+def make_escalation(account: ExchangeAccount | None = None, **values: Any) -> Escalation:
+    """Make an open escalation of an account: a mismatch that stays, of an object of its own."""
+    kind = values.setdefault("kind", EscalationKind.PERSISTENT_MISMATCH)
+    about = values.pop("about", f"object {next(_numbers)}")
+    return _create(
+        Escalation,
+        values,
+        key=f"{kind} {about}",
+        status=EscalationStatus.OPEN,
+        account=account or make_account(),
+        says="something stays",
+        opened_at=NOW,
+    )
+
+
+def make_escalation_sighting(
+    escalation: Escalation | None = None, **values: Any
+) -> EscalationSighting:
+    """Make the count of an escalation's sightings: seen once."""
+    return _create(
+        EscalationSighting,
+        values,
+        escalation=escalation or make_escalation(),
+        last_seen_at=NOW,
     )
 
 

@@ -1,6 +1,7 @@
 """Every setting parses, and what does not says so with its name, the fault and an example."""
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,31 @@ SAMPLES: dict[str, tuple[str, object, list[str]]] = {
     ),
     "RECON_EXIT_BACKFILL_REQUIRE_STRONG_ATTRIBUTION": ("false", False, ["2", "maybe"]),
     "RECON_EXIT_BACKFILL_ALLOW_HEURISTIC_MATCH": ("on", True, ["allow", "10"]),
+    "ENABLE_RECON_POSITION_PARITY_HEARTBEAT": ("no", False, ["none", "2"]),
+    "RECON_POSITION_PARITY_CONFIRMATIONS": ("1", 1, ["0", "1001", "three", "2.0"]),
+    "RECON_POSITION_PARITY_REQUIRE_SUBTAG_ATTRIBUTION": ("0", False, ["-1", "never"]),
+    "RECON_POSITION_PARITY_MAX_NOTIONAL_PCT": ("0.25", Decimal("0.25"), ["-0.5", "50%", "nan"]),
+    "RECON_POSITION_PARITY_DRY_RUN": ("yes", True, ["dry", "2"]),
+    "RECON_POSITION_DUST_NOTIONAL_USD": ("0", Decimal(0), ["-1", "$5", "Infinity"]),
+    "RECON_POSITION_PARITY_MAX_AUTO_CLOSES": ("0", 0, ["-1", "10001", "all"]),
+    "ENABLE_RECON_WATCHDOG_AUTO_RESUME": ("off", False, ["later", "2"]),
+    "RECON_WATCHDOG_AUTO_RESUME_MIN_PAUSE_MS": (
+        "604800000",
+        timedelta(days=7),
+        ["-1", "604800001", "15m"],
+    ),
+    "RECON_WATCHDOG_AUTO_RESUME_CLEAN_CYCLES": ("1", 1, ["0", "1001", "two"]),
+    "RECON_WATCHDOG_AUTO_RESUME_COOLDOWN_MS": ("0", timedelta(0), ["-1", "604800001", "0.5"]),
+    "RECON_REVIEW_EVIDENCE_MAX_AGE_MINUTES": (
+        "1",
+        timedelta(minutes=1),
+        ["0", "10081", "15 minutes"],
+    ),
+    "RECON_FOUR_EYES_MIN_NOTIONAL_USD": (
+        "50000.5",
+        Decimal("50000.5"),
+        ["-1", "off", "1e400", "0.0000000000000000001"],
+    ),
     "RECON_CLIENT_ORDER_ID_PATTERN": (
         SCHEME,
         parse_pattern(SCHEME),
@@ -177,14 +203,6 @@ def test_the_example_file_has_every_setting_with_its_default():
     lines = (Path(__file__).parents[1] / ".env.example").read_text().splitlines()
     shown = {line.lstrip("# ").strip() for line in lines}
     assert {f"{setting.name}={setting.default}" for setting in SETTINGS} <= shown
-
-
-def test_a_setting_of_the_runbook_that_is_not_served_yet_is_refused_and_not_ignored():
-    view, problems = conf.load({"RECON_POSITION_PARITY_DRY_RUN": "true"})
-    assert view is None
-    assert [(each.name, each.fault) for each in problems] == [
-        ("RECON_POSITION_PARITY_DRY_RUN", "is not served by this version yet")
-    ]
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,8 @@ def test_a_task_that_its_schedule_does_not_queue_in_time_is_neglected(hand: dict
 
 
 def test_an_interval_of_whole_minutes_is_kept_and_another_one_is_refused() -> None:
-    assert [job.minutes for job in jobs(conf.require({"RECON_INTERVAL_SECONDS": "180"}))] == [3]
+    table = jobs(conf.require({"RECON_INTERVAL_SECONDS": "180"}))
+    assert {job.name: job.minutes for job in table} == {"reconcile": 3, "heartbeat": 3, "watch": 1}
     with pytest.raises(NotInMinutes, match=r"90 is not a multiple of 60: .*=60"):
         jobs(conf.require({"RECON_INTERVAL_SECONDS": "90"}))
 
@@ -127,12 +128,14 @@ def test_an_interval_of_whole_minutes_is_kept_and_another_one_is_refused() -> No
 def test_the_command_tells_what_it_did() -> None:
     out = StringIO()
     call_command("sync_schedules", stdout=out)
-    assert out.getvalue().split() == ["SCHEDULE", "OUTCOME", "CHANGES", "reconcile", "created"]
+    made = ["heartbeat", "created", "reconcile", "created", "watch", "created"]
+    assert out.getvalue().split() == ["SCHEDULE", "OUTCOME", "CHANGES", *made]
     Schedule.objects.update(repeats=0)
     out = StringIO()
     call_command("sync_schedules", "--json", stdout=out)
+    repaired = {"outcome": "repaired", "changes": ["repeats: 0 → -1"]}
     assert json.loads(out.getvalue()) == {
-        "schedules": [{"name": "reconcile", "outcome": "repaired", "changes": ["repeats: 0 → -1"]}]
+        "schedules": [{"name": name, **repaired} for name in ("heartbeat", "reconcile", "watch")]
     }
 
 

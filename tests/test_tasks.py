@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 from typing import Any
@@ -18,7 +19,7 @@ from django_q.scheduler import scheduler
 from reconciliation import conf, tasks
 from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.enums import Coverage, RunKind, RunStatus
-from reconciliation.models import ExchangeAccount, Run
+from reconciliation.models import Escalation, EscalationSighting, ExchangeAccount, Run
 from reconciliation.schedules import jobs, sync_schedules
 from tests import builders
 from tests.supervisor.scratch import environ
@@ -45,7 +46,8 @@ def cycles(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             row_errors=(),
         )
 
-    monkeypatch.setattr(tasks, "run_cycle", run)
+    for kind, job in tasks._JOBS.items():
+        monkeypatch.setitem(tasks._JOBS, kind, replace(job, run=run))
     yield ran
     tasks._ports.cache_clear()
 
@@ -75,9 +77,38 @@ def test_tasks_that_no_worker_gets_round_to_do_not_pile_up() -> None:
     for number in range(20):
         builders.make_account(f"account{number}")
     tasks.reconcile_all()
+    tasks.heartbeat_all()
     assert tasks.reconcile_all().startswith("queued: ")
-    assert tasks.reconcile_all() == "40 tasks wait for a worker already: none is added"
-    assert OrmQ.objects.count() == 40
+    assert tasks.heartbeat_all() == "60 tasks wait for a worker already: none is added"
+    assert OrmQ.objects.count() == 60
+
+
+def test_the_heartbeat_of_each_enabled_account_is_a_task_of_its_own() -> None:
+    main = builders.make_account("main")
+    assert tasks.heartbeat_all() == "queued: main"
+    (row,) = OrmQ.objects.all()
+    task = "reconciliation.tasks.heartbeat_account"
+    assert (row.func(), row.args(), row.name()) == (task, (main.pk,), "heartbeat main")
+
+
+def test_a_heartbeat_that_is_switched_off_is_neither_queued_nor_run(
+    cycles: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = builders.make_account()
+    off = {"ENABLE_RECON_POSITION_PARITY_HEARTBEAT": "false"}
+    monkeypatch.setattr(settings, "RECON_ENVIRON", off)
+    tasks._ports.cache_clear()
+    assert tasks.heartbeat_all().startswith("the heartbeat is off")
+    assert tasks.heartbeat_account(account.pk) == "the heartbeat is off: nothing to do"
+    assert cycles == []
+    assert not OrmQ.objects.exists()
+
+
+def test_a_run_of_one_job_keeps_none_of_the_other_away(cycles: list[str]) -> None:
+    account = builders.make_account()
+    ended(account, seconds_ago=20)
+    assert "FAILED" in tasks.heartbeat_account(account.pk)
+    assert cycles == ["main"]
 
 
 def test_without_an_account_nothing_is_queued() -> None:
@@ -99,6 +130,21 @@ def test_an_account_that_was_disabled_meanwhile_is_left_alone(cycles: list[str])
     assert "is not enabled any more" in tasks.reconcile_account(account.pk)
     assert "is not enabled any more" in tasks.reconcile_account(account.pk + 1)
     assert cycles == []
+
+
+def test_a_stalled_loop_is_told_of_without_an_exchange_and_one_of_a_disabled_account_is_not() -> (
+    None
+):
+    for name, enabled in (("main", True), ("off", False), ("second", True)):
+        account = builders.make_account(name, enabled=enabled)
+        ended(account, seconds_ago=10 if name == "second" else 1000)
+
+    for _ in range(2):
+        assert tasks.watch_loops() == "looked at the loops of 3 accounts"
+        (row,) = Escalation.objects.all()
+        assert (row.kind, row.account.name, row.status) == ("LOOP_STALLED", "main", "OPEN")
+    assert EscalationSighting.objects.get().count == 2
+    tasks._ports.cache_clear()
 
 
 @pytest.mark.parametrize("status", [RunStatus.SUCCEEDED, RunStatus.FAILED])
@@ -212,4 +258,8 @@ def test_two_schedulers_on_one_database_queue_a_job_once() -> None:
     for thread in threads:
         thread.join()
 
-    assert [row.func() for row in OrmQ.objects.all()] == ["reconciliation.tasks.reconcile_all"]
+    assert sorted(row.func() for row in OrmQ.objects.all()) == [
+        "reconciliation.tasks.heartbeat_all",
+        "reconciliation.tasks.reconcile_all",
+        "reconciliation.tasks.watch_loops",
+    ]

@@ -5,23 +5,31 @@ from collections.abc import Iterable
 from django.contrib import admin
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, tables
+from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.links import anchor, changelist_url, link
 from reconciliation.admin.page import Block, Facts, Grid, Section
+from reconciliation.admin.pausing import PausingAdmin
 from reconciliation.admin.search import by_text
 from reconciliation.enums import MismatchStatus
 from reconciliation.models import (
+    CapitalBalance,
+    CapitalEntry,
+    Decision,
+    Escalation,
     ExchangeAccount,
     Fill,
     FillCoverage,
     Mismatch,
     Order,
+    ParityReading,
+    Pause,
     Position,
     Profile,
     ProfileLease,
     Run,
     Trade,
+    WatchdogState,
 )
 
 SET_ON_THE_SERVER = (
@@ -88,6 +96,18 @@ class ExchangeAccountAdmin(ReadOnlyAdmin[ExchangeAccount]):
             lookups=here | {"status__exact": MismatchStatus.OPEN.value},
             empty="No mismatch is open. That is proven only as far as its latest runs succeeded.",
         )
+        yield supervision_tables.escalations(
+            Escalation.objects.unresolved().filter(account=obj),
+            title="Escalations that are not resolved",
+            lookups=here,
+            empty="Nothing of this account is escalated.",
+        )
+        yield supervision_tables.parity_readings(
+            ParityReading.objects.filter(account=obj),
+            title="Latest positions found other than equal",
+            lookups=here,
+            empty="No heartbeat found a position of this account other than equal.",
+        )
         yield Block.of(title="Options", text=display.pretty_json(obj.options))
         yield tables.audit_events_of(obj)
 
@@ -101,7 +121,7 @@ PROFILE_COLUMNS = (
 
 
 @admin.register(Profile)
-class ProfileAdmin(ReadOnlyAdmin[Profile]):
+class ProfileAdmin(PausingAdmin):
     note = SET_ON_THE_SERVER
     empty_text = "No profile is set up yet: every order and fill would belong to nobody."
     list_display = (
@@ -114,7 +134,7 @@ class ProfileAdmin(ReadOnlyAdmin[Profile]):
     )
     list_filter = ("enabled", "account")
     list_select_related = ("account",)
-    object_related = ("account", "lease")
+    object_related = ("account", "lease", "capital", "watchdog")
     ordering = ("name",)
     search_by = (by_text("name"), by_text("sub_tag"))
     search_help_text = "The whole name or sub tag of a profile."
@@ -131,6 +151,8 @@ class ProfileAdmin(ReadOnlyAdmin[Profile]):
                 ("Enabled", display.yes_no(obj.enabled)),
                 ("Created", display.moment(obj.created_at)),
                 ("Reconciliation lock", link(_lease(obj))),
+                ("Capital", link(_capital(obj))),
+                ("Watchdog", link(_watchdog(obj))),
             ],
         )
         yield Grid(
@@ -164,8 +186,40 @@ class ProfileAdmin(ReadOnlyAdmin[Profile]):
             lookups=here | {"status__exact": MismatchStatus.OPEN.value},
             empty="No mismatch of this profile is open.",
         )
+        yield supervision_tables.escalations(
+            Escalation.objects.unresolved().filter(profile=obj),
+            title="Escalations that are not resolved",
+            lookups=here,
+            empty="Nothing of this profile is escalated.",
+        )
+        yield supervision_tables.pauses(
+            Pause.objects.filter(profile=obj),
+            title="Pauses",
+            lookups=here,
+            empty="This profile has never been paused.",
+        )
+        yield supervision_tables.capital_entries(
+            CapitalEntry.objects.filter(profile=obj),
+            title="Latest changes of capital",
+            lookups=here,
+            empty="The ledger of this profile has no row.",
+        )
+        yield supervision_tables.decisions(
+            Decision.objects.filter(profile=obj),
+            title="Latest decisions",
+            lookups=here,
+            empty="Nobody has decided anything about this profile.",
+        )
         yield tables.audit_events_of(obj)
 
 
 def _lease(profile: Profile) -> ProfileLease | None:
     return getattr(profile, "lease", None)
+
+
+def _capital(profile: Profile) -> CapitalBalance | None:
+    return getattr(profile, "capital", None)
+
+
+def _watchdog(profile: Profile) -> WatchdogState | None:
+    return getattr(profile, "watchdog", None)

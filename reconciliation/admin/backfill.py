@@ -5,13 +5,18 @@ from collections.abc import Iterable
 from django.contrib import admin
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, tables
-from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin import display, supervision_tables, tables
+from reconciliation.admin.deciding_bulk import BulkAdmin
+from reconciliation.admin.deciding_queues import load_queue_case
+from reconciliation.admin.deciding_terms import RIGHTS
+from reconciliation.admin.deciding_types import Case
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
+from reconciliation.admin.questions import question_sections
+from reconciliation.admin.reasons import NO_GO
 from reconciliation.admin.search import by_account_and_text, by_number, through
-from reconciliation.models import BackfillCandidate, Fill, Run, Trade
+from reconciliation.models import BackfillCandidate, Decision, Fill, Run, Trade
 
 
 def _reasons(row: BackfillCandidate) -> str:
@@ -19,12 +24,14 @@ def _reasons(row: BackfillCandidate) -> str:
 
 
 @admin.register(BackfillCandidate)
-class BackfillCandidateAdmin(ReadOnlyAdmin[BackfillCandidate]):
+class BackfillCandidateAdmin(BulkAdmin[BackfillCandidate]):
+    list_title = "Missed exits"
     note = (
-        "Read-only: fills of no known order that could have closed a slice. GO: booked as its "
-        "exit. NO_GO: not booked, for the reasons given. The trade of a NO_GO is the slice that "
-        "the verdict is about, not an owner."
+        "Fills of no known order that could have closed a slice; they change by decisions alone. "
+        "GO: booked as its exit. NO_GO: not booked, for the reasons given. The trade of a "
+        "NO_GO is the slice that the verdict is about, not an owner."
     )
+    bulk = {verb: RIGHTS[verb] for verb in ("approve", "reject")}
     empty_text = "No fill has been found that could be a missed exit."
     list_display = (
         col.Column("Candidate", lambda row: str(row.pk)),
@@ -40,6 +47,8 @@ class BackfillCandidateAdmin(ReadOnlyAdmin[BackfillCandidate]):
         col.whole_link("Profile", "profile"),
         col.moment("Opened", "opened_at"),
     )
+    legend = NO_GO
+    legend_title = "What the reasons mean"
     list_defer = ("evidence",)
     list_filter = (
         ("status", WordFilter),
@@ -50,6 +59,7 @@ class BackfillCandidateAdmin(ReadOnlyAdmin[BackfillCandidate]):
     )
     list_select_related = ("profile", "trade", "fill")
     narrowed_by = {
+        "status__in": None,
         "trade__id__exact": Trade,
         "fill__id__exact": Fill,
         "first_run__id__exact": Run,
@@ -62,7 +72,11 @@ class BackfillCandidateAdmin(ReadOnlyAdmin[BackfillCandidate]):
     )
     search_help_text = "A whole trade id or exchange fill id, or the number of a candidate."
 
+    def case(self, pk: int) -> Case | None:
+        return load_queue_case(BackfillCandidate, pk)
+
     def sections(self, obj: BackfillCandidate) -> Iterable[Section]:
+        yield from question_sections(obj)
         yield Facts(
             title="Verdict",
             rows=[
@@ -86,7 +100,17 @@ class BackfillCandidateAdmin(ReadOnlyAdmin[BackfillCandidate]):
                 ("Version", str(obj.version)),
             ],
         )
-        yield Block.of(title="Evidence", text=display.pretty_json(obj.evidence))
+        yield Block.of(
+            title="Evidence",
+            text=display.pretty_json(obj.evidence),
+            folded="The record as it was written",
+        )
+        yield supervision_tables.decisions(
+            Decision.objects.filter(candidate=obj),
+            title="Decisions on this fill as a missed exit",
+            lookups={"candidate__id__exact": obj.pk},
+            empty="Nobody has decided whether this fill is a missed exit.",
+        ).without("About")
         yield tables.audit_events_of(obj)
         if obj.trade is not None:
             yield tables.audit_events_of(obj.trade, title="Audit events of its trade")

@@ -51,6 +51,8 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
     show_facets = ShowFacets.NEVER
     show_full_result_count = False
 
+    list_title = ""
+    """What its list is called, where that is not the plural of its rows."""
     note = ""
     """Who writes these rows, and what they mean: on top of the list and of each page."""
     legend: Mapping[str, str] = {}
@@ -106,7 +108,7 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
         return super().changelist_view(
             request,
             {
-                "title": capfirst(str(self.opts.verbose_name_plural)),
+                "title": self.list_title or capfirst(str(self.opts.verbose_name_plural)),
                 "note": self.note,
                 "legend": self.legend,
                 "legend_title": self.legend_title,
@@ -134,6 +136,7 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
                 **self.admin_site.each_context(request),
                 "title": title(obj),
                 "label": label(obj),
+                "list_title": self.list_title,
                 "note": self.note,
                 "opts": self.opts,
                 "original": obj,
@@ -172,6 +175,8 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
             else:
                 name = str(item[0] if isinstance(item, tuple | list) else item)
                 lookups |= {f"{name}__{end}" for end in ("exact", "isnull", "id__exact")}
+                if isinstance(item, tuple) and item[1] is admin.EmptyFieldListFilter:
+                    lookups.add(f"{name}__isempty")
         return lookups
 
     def _narrowings(self, request: HttpRequest) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.contrib import admin
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, tables
+from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.filters import ConsumptionFilter, OfOrderFilter, WordFilter
 from reconciliation.admin.links import link
@@ -14,6 +14,7 @@ from reconciliation.admin.reads import orders_of_fill, unbooked_quantity
 from reconciliation.admin.search import by_account_and_text, by_number, through
 from reconciliation.models import (
     BackfillCandidate,
+    Decision,
     Fill,
     FillAllocation,
     FillCoverage,
@@ -80,6 +81,7 @@ class FillAdmin(ReadOnlyAdmin[Fill]):
                 ("Quantity", display.amount(obj.quantity)),
                 ("Booked", display.amount(obj.allocated_quantity)),
                 ("Not booked", display.amount(unbooked_quantity(obj))),
+                ("Set aside as not ours", display.yes_no(obj.set_aside)),
                 ("Price", display.amount(obj.price)),
                 ("Fee paid", f"{display.amount(obj.fee)} {display.text(obj.fee_currency)}"),
                 ("Exchange order id", display.text(obj.exchange_order_id)),
@@ -115,6 +117,12 @@ class FillAdmin(ReadOnlyAdmin[Fill]):
             lookups={"fill__id__exact": obj.pk},
             empty="This fill was never taken for a missed exit.",
         ).without("Fill")
+        yield supervision_tables.decisions(
+            Decision.objects.filter(fill=obj),
+            title="Decisions about this fill",
+            lookups={"fill__id__exact": obj.pk},
+            empty="Nobody has decided about this fill itself.",
+        ).without("About")
         yield tables.audit_events_of_fill(obj)
         yield Block.of(
             title="As the exchange showed it",

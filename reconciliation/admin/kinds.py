@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from reconciliation.enums import MismatchKind
+from reconciliation.enums import MismatchKind, ParityKind
 
 MEANINGS: Mapping[str, str] = {
     MismatchKind.MISSING_FROM_EXCHANGE: (
@@ -22,6 +22,26 @@ MEANINGS: Mapping[str, str] = {
     ),
     MismatchKind.ORPHAN_POSITION: "the exchange holds more than the open trades here explain",
 }
+
+PARITY_MEANINGS: Mapping[str, str] = {
+    ParityKind.CLEAN: "the open trades here add up to what the exchange holds",
+    ParityKind.UNKNOWN: "one of the two sides could not be read completely: nothing was concluded",
+    ParityKind.FRESH: "something has just happened there: it is looked at again by the next one",
+    **{
+        kind: MEANINGS[kind]
+        for kind in (
+            MismatchKind.GHOST_POSITION,
+            MismatchKind.POSITION_MISMATCH,
+            MismatchKind.AMBIGUOUS_OWNERS,
+            MismatchKind.ORPHAN_POSITION,
+        )
+    },
+}
+
+
+def parity_meaning(kind: str) -> str:
+    """Return what the outcome of a comparison means, nothing for one that is not known."""
+    return PARITY_MEANINGS.get(kind, "")
 
 
 def meaning(kind: str) -> str:

@@ -12,34 +12,54 @@ from django.utils.text import capfirst
 
 from reconciliation.admin.display import NOTHING, visible
 from reconciliation.models import (
+    AcceptedPosition,
     AuditEvent,
     BackfillCandidate,
+    CapitalBalance,
+    CapitalEntry,
+    Decision,
+    Escalation,
+    EscalationSighting,
     FillAllocation,
     FillCoverage,
     Mismatch,
     MismatchSighting,
     OrderLookUp,
+    ParityReading,
+    ParityWatch,
+    Pause,
     Position,
     ProfileLease,
     ReviewItem,
     Run,
     TradeHistory,
+    WatchdogState,
 )
 
 # What a link says where a row has no name of its own. None of them reads another row.
 _LABELS: Mapping[type[Model], Callable[[Any], str]] = {
+    AcceptedPosition: lambda row: f"{row.symbol} {row.side}",
     AuditEvent: lambda event: f"event {event.sequence}",
     BackfillCandidate: lambda row: f"candidate {row.pk}",
+    CapitalBalance: lambda row: f"capital {row.pk}",
+    CapitalEntry: lambda row: f"entry {row.pk}",
+    Decision: lambda row: f"decision {row.pk}",
+    Escalation: lambda row: f"escalation {row.pk}",
+    EscalationSighting: lambda row: f"sighting {row.pk}",
     FillAllocation: lambda allocation: f"allocation {allocation.pk}",
     FillCoverage: lambda coverage: f"coverage {coverage.pk}",
     Mismatch: lambda mismatch: f"mismatch {mismatch.pk}",
     MismatchSighting: lambda sighting: f"sighting {sighting.pk}",
     OrderLookUp: lambda look_up: f"look up {look_up.pk}",
+    ParityReading: lambda row: f"reading {row.pk}",
+    ParityWatch: lambda row: f"watch {row.pk}",
+    Pause: lambda row: f"pause {row.pk}",
     Position: lambda position: f"{position.symbol} {position.direction}",
     ProfileLease: lambda lease: f"lease {lease.pk}",
     ReviewItem: lambda item: f"item {item.pk}",
     Run: lambda run: f"run {run.pk}",
     TradeHistory: lambda row: f"{row.kind} {row.pk}",
+    WatchdogState: lambda row: f"watchdog {row.pk}",
 }
 
 

@@ -1,23 +1,34 @@
 """Mismatches: the two sides of each difference, and how often it was seen."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, tables
+from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.deciding_bulk import BulkAdmin
+from reconciliation.admin.deciding_nobodys import RIGHTS, load_mismatch_case
+from reconciliation.admin.deciding_shortfalls import ShortfallCase
+from reconciliation.admin.deciding_types import Case
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.kinds import MEANINGS, meaning
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.search import by_account_and_text, by_number, through
 from reconciliation.admin.sides import compare_sides
-from reconciliation.models import Mismatch, MismatchSighting, Order, Run, Trade
+from reconciliation.enums import MismatchKind
+from reconciliation.models import Decision, Mismatch, MismatchSighting, Order, Run, Trade
+from reconciliation.selectors.decisions import PARITY_PREFIX
+
+_OF_NOBODY = (MismatchKind.UNATTRIBUTED_FILL, MismatchKind.ORPHAN_POSITION)
 
 
 @admin.register(Mismatch)
-class MismatchAdmin(ReadOnlyAdmin[Mismatch]):
+class MismatchAdmin(BulkAdmin[Mismatch]):
+    bulk = {"ignore": RIGHTS["ignore"]}
     note = (
         "Read-only: differences between the database and an exchange. Drift is exchange − "
         "database, in base units; a dash means that it is unknown or no quantity."
@@ -46,6 +57,7 @@ class MismatchAdmin(ReadOnlyAdmin[Mismatch]):
     list_filter = (("status", WordFilter), ("kind", WordFilter), "account", "profile")
     list_select_related = ("profile", "trade", "order", "sighting")
     narrowed_by = {
+        "trade__isnull": None,
         "order__id__exact": Order,
         "trade__id__exact": Trade,
         "first_run__id__exact": Run,
@@ -65,6 +77,23 @@ class MismatchAdmin(ReadOnlyAdmin[Mismatch]):
     search_help_text = (
         "A whole trade id, client order id or exchange order id, or the number of a mismatch."
     )
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what can be done to a list of what is nobody's; other mismatches are repaired."""
+        is_nobodys = request.GET.get("kind__exact") in _OF_NOBODY
+        return super().get_actions(request) if is_nobodys else {}
+
+    def case(self, pk: int) -> Case | None:
+        """Return what of a mismatch is decided here: what is nobody's, and shared shortfalls."""
+        row = Mismatch.objects.select_related("account", "profile").filter(pk=pk).first()
+        if row is None:
+            return None
+        is_shared = (
+            row.kind == MismatchKind.POSITION_MISMATCH
+            and row.trade_id is None
+            and row.key.startswith(PARITY_PREFIX)
+        )
+        return ShortfallCase(row) if is_shared else load_mismatch_case(row)
 
     def sections(self, obj: Mismatch) -> Iterable[Section]:
         sighting: MismatchSighting | None = getattr(obj, "sighting", None)
@@ -90,6 +119,12 @@ class MismatchAdmin(ReadOnlyAdmin[Mismatch]):
             ],
         )
         yield from compare_sides(obj.database_side, obj.exchange_side, obj.account)
+        yield supervision_tables.decisions(
+            Decision.objects.filter(mismatch=obj),
+            title="Decisions on this mismatch",
+            lookups={"mismatch__id__exact": obj.pk},
+            empty="Nobody has decided on this mismatch.",
+        ).without("About")
         yield tables.audit_events_of(obj)
         if obj.order is not None:
             yield tables.audit_events_of(obj.order, title="Audit events of its order")
@@ -111,6 +146,10 @@ def _sightings(sighting: MismatchSighting | None) -> list[tuple[str, str]]:
         ("Last seen", display.moment(sighting.last_seen_at)),
         ("Sightings", str(sighting.count)),
         ("Look-ups that found no such order", str(sighting.not_found_count)),
+        ("Confirmed by heartbeats in a row", str(sighting.streak)),
+        ("Share of the difference", display.amount(sighting.quantity)),
+        ("Mark", display.amount(sighting.mark)),
+        ("Notional (USD)", display.amount(sighting.notional_usd)),
     ]
 
 

@@ -11,8 +11,13 @@ from django.db.models import Model
 from reconciliation import models
 
 _WORDS: Mapping[type[Model], str] = {
+    models.AcceptedPosition: "accepted_position",
     models.ApiKey: "api_key",
     models.BackfillCandidate: "backfill",
+    models.CapitalBalance: "capital",
+    models.CapitalEntry: "capital_entry",
+    models.Decision: "decision",
+    models.Escalation: "escalation",
     models.ExchangeAccount: "account",
     models.ExternalOrder: "external_order",
     models.Fill: "fill",
@@ -21,6 +26,7 @@ _WORDS: Mapping[type[Model], str] = {
     models.Mismatch: "mismatch",
     models.Order: "order",
     models.OrderLeg: "leg",
+    models.Pause: "pause",
     models.Position: "position",
     models.Profile: "profile",
     models.ProfileLease: "lease",

@@ -5,8 +5,11 @@ from collections.abc import Iterable
 from django.contrib import admin
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, tables
+from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.deciding_bulk import BulkAdmin
+from reconciliation.admin.deciding_nobodys import RIGHTS, load_external_case
+from reconciliation.admin.deciding_types import Case
 from reconciliation.admin.delivered import Delivered, compare, owed
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link
@@ -14,6 +17,7 @@ from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.reads import fills_of_external_order, fills_of_order
 from reconciliation.admin.search import by_account_and_text, through
 from reconciliation.models import (
+    Decision,
     ExternalOrder,
     Mismatch,
     Order,
@@ -232,8 +236,12 @@ class OrderLookUpAdmin(ReadOnlyAdmin[OrderLookUp]):
 
 
 @admin.register(ExternalOrder)
-class ExternalOrderAdmin(ReadOnlyAdmin[ExternalOrder]):
-    note = "Read-only: open exchange orders that could not be attributed to a profile."
+class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
+    note = (
+        "Open exchange orders that could not be attributed to a profile. They are adopted or "
+        "ignored by a person; nothing is ever canceled."
+    )
+    bulk = {"ignore": RIGHTS["ignore"]}
     empty_text = "No order without an owner is recorded: each that was seen belongs to a profile."
     list_display = (
         col.name("Exchange order id"),
@@ -254,6 +262,9 @@ class ExternalOrderAdmin(ReadOnlyAdmin[ExternalOrder]):
     object_related = ("account", "first_run")
     search_by = (by_account_and_text("exchange_order_id"),)
     search_help_text = "A whole exchange order id."
+
+    def case(self, pk: int) -> Case | None:
+        return load_external_case(pk)
 
     def sections(self, obj: ExternalOrder) -> Iterable[Section]:
         yield Facts(
@@ -280,6 +291,12 @@ class ExternalOrderAdmin(ReadOnlyAdmin[ExternalOrder]):
             lookups={"q": obj.exchange_order_id},
             empty="No fill of this order has been read.",
         )
+        yield supervision_tables.decisions(
+            Decision.objects.filter(external_order=obj),
+            title="Decisions on this order",
+            lookups={"external_order__id__exact": obj.pk},
+            empty="Nobody has decided whose order this is.",
+        ).without("About")
         yield tables.audit_events_of(obj)
         yield Block.of(
             title="As the exchange showed it",

@@ -7,16 +7,23 @@ from django.db.models import Q, QuerySet
 from reconciliation.domain.amounts import total
 from reconciliation.enums import Direction
 from reconciliation.models import (
+    AcceptedPosition,
     AuditEvent,
+    CapitalBalance,
+    CapitalEntry,
     ExternalOrder,
     Fill,
     FillAllocation,
     Order,
     OrderLeg,
+    ParityReading,
+    ParityWatch,
+    Profile,
     Trade,
 )
 
 _BOOKINGS_FOLLOWED = 50
+ROWS_ADDED_UP = 20_000
 
 
 def fills_of_order(order: Order, fills: QuerySet[Fill] | None = None) -> QuerySet[Fill]:
@@ -91,3 +98,34 @@ def by_direction(direction: str, quantity: Decimal | None) -> Decimal | None:
 def unbooked_quantity(fill: Fill) -> Decimal:
     """Return what no history row has consumed of a fill."""
     return total([fill.quantity, fill.allocated_quantity.copy_negate()])
+
+
+def same_position(
+    row: ParityWatch | ParityReading | AcceptedPosition,
+) -> QuerySet[ParityReading]:
+    """Return the readings of the position that a row is about."""
+    return ParityReading.objects.filter(account=row.account_id, symbol=row.symbol, side=row.side)
+
+
+def free_capital(balance: CapitalBalance) -> Decimal:
+    """Return what a profile may still use, in USD; it may be negative."""
+    return total((balance.allocated_usd, -balance.reserved_usd, -balance.used_usd))
+
+
+def ledger_sums(profile: Profile) -> tuple[Decimal, Decimal, Decimal] | None:
+    """Return the sums of a ledger's columns, None where it is too long to add up for a page.
+
+    They are added up here: an engine's own sum of exact decimals goes through floats.
+    """
+    rows = list(
+        CapitalEntry.objects.filter(profile=profile)
+        .order_by("-id")
+        .values_list("allocated_usd", "reserved_usd", "used_usd")[: ROWS_ADDED_UP + 1]
+    )
+    if len(rows) > ROWS_ADDED_UP:
+        return None
+    return (
+        total(allocated for allocated, _, _ in rows),
+        total(reserved for _, reserved, _ in rows),
+        total(used for _, _, used in rows),
+    )

@@ -5,23 +5,32 @@ from collections.abc import Iterable
 from django.contrib import admin
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, tables
-from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin import display, supervision_tables, tables
+from reconciliation.admin.deciding_bulk import BulkAdmin
+from reconciliation.admin.deciding_queues import load_queue_case
+from reconciliation.admin.deciding_terms import RIGHTS
+from reconciliation.admin.deciding_types import Case
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
+from reconciliation.admin.questions import question_sections
+from reconciliation.admin.reasons import QUARANTINE
 from reconciliation.admin.search import by_account_and_text, by_number, through
-from reconciliation.models import Fill, ReviewItem, Run, Trade
+from reconciliation.models import Decision, Fill, ReviewItem, Run, Trade
 
 
 @admin.register(ReviewItem)
-class ReviewItemAdmin(ReadOnlyAdmin[ReviewItem]):
-    note = "Read-only: what waits, or has waited, for a person's decision."
-    empty_text = "Nothing waits for a decision, and nothing has."
+class ReviewItemAdmin(BulkAdmin[ReviewItem]):
+    list_title = "Quarantine"
+    note = (
+        "Slices that wait, or have waited, for a person's decision. The rows are read-only: they "
+        "change by decisions alone."
+    )
+    bulk = {verb: RIGHTS[verb] for verb in ("approve", "reject")}
+    empty_text = "No slice waits for a decision, and none has."
     list_display = (
         col.Column("Item", lambda item: str(item.pk)),
         col.text("Status", "status"),
-        col.text("Queue", "queue"),
         col.text("Reason", "reason"),
         col.text("Symbol", "trade.symbol"),
         col.link("Trade", "trade"),
@@ -30,9 +39,10 @@ class ReviewItemAdmin(ReadOnlyAdmin[ReviewItem]):
         col.whole_link("Profile", "profile"),
         col.moment("Opened", "opened_at"),
     )
+    legend = QUARANTINE
+    legend_title = "What the reasons mean"
     list_defer = ("evidence",)
     list_filter = (
-        ("queue", WordFilter),
         ("status", WordFilter),
         ("reason", WordFilter),
         "account",
@@ -40,6 +50,7 @@ class ReviewItemAdmin(ReadOnlyAdmin[ReviewItem]):
     )
     list_select_related = ("profile", "trade", "fill")
     narrowed_by = {
+        "status__in": None,
         "trade__id__exact": Trade,
         "fill__id__exact": Fill,
         "first_run__id__exact": Run,
@@ -52,11 +63,14 @@ class ReviewItemAdmin(ReadOnlyAdmin[ReviewItem]):
     )
     search_help_text = "A whole trade id or exchange fill id, or the number of an item."
 
+    def case(self, pk: int) -> Case | None:
+        return load_queue_case(ReviewItem, pk)
+
     def sections(self, obj: ReviewItem) -> Iterable[Section]:
+        yield from question_sections(obj)
         yield Facts(
             title="Question",
             rows=[
-                ("Queue", display.text(obj.queue)),
                 ("Status", display.text(obj.status)),
                 ("Reason", display.text(obj.reason)),
                 ("Profile", link(obj.profile)),
@@ -72,6 +86,16 @@ class ReviewItemAdmin(ReadOnlyAdmin[ReviewItem]):
                 ("Version", str(obj.version)),
             ],
         )
-        yield Block.of(title="Evidence", text=display.pretty_json(obj.evidence))
+        yield Block.of(
+            title="Evidence",
+            text=display.pretty_json(obj.evidence),
+            folded="The record as it was written",
+        )
+        yield supervision_tables.decisions(
+            Decision.objects.filter(review=obj),
+            title="Decisions on this question",
+            lookups={"review__id__exact": obj.pk},
+            empty="Nobody has decided this question.",
+        ).without("About")
         yield tables.audit_events_of(obj)
         yield tables.audit_events_of(obj.trade, title="Audit events of its trade")

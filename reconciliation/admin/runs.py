@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.contrib import admin
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, tables
+from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link
@@ -13,7 +13,18 @@ from reconciliation.admin.page import Block, Facts, Notice, Section, Table
 from reconciliation.admin.records import words
 from reconciliation.admin.search import by_number, by_uuid
 from reconciliation.enums import Coverage, RunStatus
-from reconciliation.models import ExternalOrder, Fill, Mismatch, ReviewItem, Run, TradeHistory
+from reconciliation.models import (
+    BackfillCandidate,
+    CapitalEntry,
+    Escalation,
+    ExternalOrder,
+    Fill,
+    Mismatch,
+    ParityReading,
+    ReviewItem,
+    Run,
+    TradeHistory,
+)
 
 ROW_ERRORS_SHOWN = 50
 _PARTS = {"open_orders": "open orders", "fills": "fills", "positions": "positions"}
@@ -128,6 +139,30 @@ class RunAdmin(ReadOnlyAdmin[Run]):
             title="Questions to a person opened by this run",
             lookups={"first_run__id__exact": obj.pk},
             empty="This run has asked nobody.",
+        )
+        yield tables.candidates(
+            BackfillCandidate.objects.filter(first_run=obj),
+            title="Possible missed exits first judged by this run",
+            lookups={"first_run__id__exact": obj.pk},
+            empty="This run took no new fill for a missed exit.",
+        )
+        yield supervision_tables.parity_readings(
+            ParityReading.objects.filter(run=obj),
+            title="Positions that this run found other than equal",
+            lookups={"run__id__exact": obj.pk},
+            empty="This run found no position other than equal, or compared none.",
+        ).without("Run")
+        yield supervision_tables.capital_entries(
+            CapitalEntry.objects.filter(run=obj),
+            title="Changes of capital reckoned by this run",
+            lookups={"run__id__exact": obj.pk},
+            empty="This run changed no profile's capital.",
+        ).without("Run")
+        yield supervision_tables.escalations(
+            Escalation.objects.filter(run=obj),
+            title="Escalations opened by this run",
+            lookups={"run__id__exact": obj.pk},
+            empty="This run opened no escalation.",
         )
         yield tables.external_orders(
             ExternalOrder.objects.filter(first_run=obj).defer("raw"),

@@ -17,6 +17,11 @@ ORDER = (
     models.ReviewItem,
     models.BackfillCandidate,
     models.ExternalOrder,
+    models.Decision,
+    models.Escalation,
+    models.Pause,
+    models.CapitalBalance,
+    models.ParityReading,
     models.Position,
     models.TradeHistory,
     models.FillAllocation,
@@ -24,6 +29,12 @@ ORDER = (
     models.OrderLeg,
     models.OrderLookUp,
     models.MismatchSighting,
+    models.ParityWatch,
+    models.MarkPrice,
+    models.AcceptedPosition,
+    models.WatchdogState,
+    models.CapitalEntry,
+    models.EscalationSighting,
     models.ProfileLease,
     models.ClusterBeat,
     models.ExchangeAccount,
@@ -47,10 +58,17 @@ def set_up(site: AdminSite) -> None:
     def for_an_operator(request: HttpRequest, app_label: str | None = None) -> list[Any]:
         apps = alphabetical(request, app_label)
         for app in apps:
+            for shown in app["models"]:
+                shown["name"] = list_title(site, shown["model"]) or shown["name"]
             app["models"].sort(key=lambda shown: _place(shown["model"]))
         return sorted(apps, key=lambda app: app["app_label"] != APP)
 
     site.get_app_list = for_an_operator  # type: ignore[method-assign]
+
+
+def list_title(site: AdminSite, model: type) -> str:
+    """Return the title of a model's list, where its admin gives it one of its own."""
+    return str(getattr(site._registry.get(model), "list_title", ""))
 
 
 def _place(model: type) -> int:

@@ -36,7 +36,7 @@ RESOLUTION = col.Column("Resolution", lambda row: text(clipped(row.resolution, 1
 
 
 def trades(queryset: QuerySet[Trade], *, title: str, lookups: Lookups, empty: str) -> Grid:
-    return _grid(
+    return grid(
         title,
         queryset.order_by("-id"),
         (
@@ -54,7 +54,7 @@ def trades(queryset: QuerySet[Trade], *, title: str, lookups: Lookups, empty: st
 
 
 def orders(queryset: QuerySet[Order], *, title: str, lookups: Lookups, empty: str) -> Grid:
-    return _grid(
+    return grid(
         title,
         queryset.select_related("trade").order_by("-id"),
         (
@@ -75,7 +75,7 @@ def orders(queryset: QuerySet[Order], *, title: str, lookups: Lookups, empty: st
 
 
 def history(queryset: QuerySet[TradeHistory], *, title: str, lookups: Lookups, empty: str) -> Grid:
-    return _grid(
+    return grid(
         title,
         queryset.select_related("trade", "order", "run").order_by("-id"),
         (
@@ -96,7 +96,7 @@ def history(queryset: QuerySet[TradeHistory], *, title: str, lookups: Lookups, e
 
 
 def fills(queryset: QuerySet[Fill], *, title: str, lookups: Lookups, empty: str) -> Grid:
-    return _grid(
+    return grid(
         title,
         queryset.select_related("run").order_by("-id"),
         (
@@ -118,7 +118,7 @@ def fills(queryset: QuerySet[Fill], *, title: str, lookups: Lookups, empty: str)
 def allocations(
     queryset: QuerySet[FillAllocation], *, title: str, lookups: Lookups, empty: str
 ) -> Grid:
-    return _grid(
+    return grid(
         title,
         queryset.select_related("fill", "trade", "history").order_by("-id"),
         (
@@ -142,7 +142,7 @@ def effect(allocation: FillAllocation) -> str:
 
 
 def mismatches(queryset: QuerySet[Mismatch], *, title: str, lookups: Lookups, empty: str) -> Grid:
-    return _grid(
+    return grid(
         title,
         queryset.select_related("trade", "order").order_by("-id"),
         (
@@ -162,7 +162,7 @@ def mismatches(queryset: QuerySet[Mismatch], *, title: str, lookups: Lookups, em
 
 
 def legs(queryset: QuerySet[OrderLeg], *, title: str, lookups: Lookups, empty: str) -> Grid:
-    return _grid(
+    return grid(
         title,
         queryset.order_by("-id"),
         (
@@ -176,12 +176,11 @@ def legs(queryset: QuerySet[OrderLeg], *, title: str, lookups: Lookups, empty: s
 
 
 def reviews(queryset: QuerySet[ReviewItem], *, title: str, lookups: Lookups, empty: str) -> Grid:
-    return _grid(
+    return grid(
         title,
         queryset.select_related("trade", "fill").order_by("-id"),
         (
             col.itself("Item"),
-            col.text("Queue", "queue"),
             col.text("Status", "status"),
             col.text("Reason", "reason"),
             col.amount("Quantity", "quantity"),
@@ -198,7 +197,7 @@ def reviews(queryset: QuerySet[ReviewItem], *, title: str, lookups: Lookups, emp
 def candidates(
     queryset: QuerySet[BackfillCandidate], *, title: str, lookups: Lookups, empty: str
 ) -> Grid:
-    return _grid(
+    return grid(
         title,
         queryset.select_related("trade", "fill").order_by("-id"),
         (
@@ -221,7 +220,7 @@ def candidates(
 def external_orders(
     queryset: QuerySet[ExternalOrder], *, title: str, lookups: Lookups, empty: str
 ) -> Grid:
-    return _grid(
+    return grid(
         title,
         queryset.order_by("-id"),
         (
@@ -238,7 +237,7 @@ def external_orders(
 
 
 def runs(queryset: QuerySet[Run], *, title: str, lookups: Lookups, empty: str) -> Grid:
-    return _grid(
+    return grid(
         title,
         queryset.order_by("-started_at", "-id"),
         (
@@ -304,7 +303,7 @@ def object_link(event: AuditEvent) -> str:
 
 
 def _audit(title: str, lookups: Lookups, *, empty: str, note: str = "") -> Grid:
-    return _grid(
+    return grid(
         title,
         AuditEvent.objects.filter(**lookups).defer("payload").order_by("-sequence"),
         AUDIT_COLUMNS,
@@ -314,7 +313,7 @@ def _audit(title: str, lookups: Lookups, *, empty: str, note: str = "") -> Grid:
     )
 
 
-def _grid(
+def grid(
     title: str,
     queryset: QuerySet[Any],
     shown: tuple[col.Column, ...],

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.contrib import admin
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, tables
+from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.delivered import Delivered, compare, owed
 from reconciliation.admin.filters import WordFilter
@@ -14,6 +14,8 @@ from reconciliation.admin.page import Facts, Notice, Section
 from reconciliation.admin.reads import open_quantity
 from reconciliation.admin.search import by_account_and_text, by_number, by_text, through
 from reconciliation.models import (
+    BackfillCandidate,
+    Decision,
     Fill,
     FillAllocation,
     Mismatch,
@@ -121,6 +123,18 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
             lookups=here,
             empty="Nobody was asked about this trade.",
         ).without("Trade")
+        yield tables.candidates(
+            BackfillCandidate.objects.filter(trade=obj),
+            title="Fills that could be a missed exit of this trade",
+            lookups=here,
+            empty="No fill was taken for a missed exit of this trade.",
+        ).without("Trade")
+        yield supervision_tables.decisions(
+            Decision.objects.filter(review__trade=obj),
+            title="Decisions on this trade in quarantine",
+            lookups={"review__trade__id__exact": obj.pk},
+            empty="Nobody has decided a question about this trade.",
+        )
         yield tables.audit_events_of(obj)
 
 
@@ -152,8 +166,13 @@ class TradeHistoryAdmin(ReadOnlyAdmin[TradeHistory]):
     )
     list_filter = (("kind", WordFilter), ("source", WordFilter), "estimated")
     list_select_related = ("trade__profile", "order", "run")
-    narrowed_by = {"trade__id__exact": Trade, "order__id__exact": Order, "run__id__exact": Run}
-    object_related = ("trade__profile", "order", "run", "reverses", "reversed_by")
+    narrowed_by = {
+        "trade__id__exact": Trade,
+        "order__id__exact": Order,
+        "run__id__exact": Run,
+        "decision__id__exact": Decision,
+    }
+    object_related = ("trade__profile", "order", "run", "decision", "reverses", "reversed_by")
     search_by = (
         by_text("exchange_fill_id"),
         through("trade", Trade, by_account_and_text("trade_id")),
@@ -184,7 +203,7 @@ class TradeHistoryAdmin(ReadOnlyAdmin[TradeHistory]):
                 ("Exchange fill id", _fill_id(obj)),
                 ("Reverses", link(obj.reverses)),
                 ("Reversed by", link(reversed_by)),
-                ("Written by", link(obj.run) if obj.run else "no run: the bot or a person"),
+                ("Written by", _writer(obj)),
                 ("Evidence hash", display.text(obj.evidence_hash)),
                 ("Key", display.text(obj.key)),
                 ("Executed", display.moment(obj.executed_at)),
@@ -198,6 +217,12 @@ class TradeHistoryAdmin(ReadOnlyAdmin[TradeHistory]):
             empty="No fill of the exchange stands behind this row.",
         ).without("History row", "Trade")
         yield tables.audit_events_of(obj.trade, title="Audit events of its trade")
+
+
+def _writer(row: TradeHistory) -> str:
+    if row.decision is not None:
+        return link(row.decision)
+    return link(row.run) if row.run else "no run: the bot or a person"
 
 
 def _fill_id(row: TradeHistory) -> str:

@@ -6,7 +6,9 @@ The network is used before the first lock is taken, never within one.
 import logging
 from collections.abc import Callable
 
+from reconciliation.cycles.jobs import run_job
 from reconciliation.cycles.lookups import LookUps
+from reconciliation.cycles.marks import read_marks
 from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.cycles.policies import backfill_policy, load_proven, not_found_policy
 from reconciliation.cycles.ports import Ports
@@ -24,13 +26,13 @@ from reconciliation.enums import (
     RunKind,
     RunStatus,
 )
-from reconciliation.exchange.gateway import ExchangeError, Gateway
+from reconciliation.exchange.gateway import Gateway
 from reconciliation.handlers.account_level import apply_nobodys
 from reconciliation.handlers.apply import Applied, ApplyContext, apply_changes
 from reconciliation.handlers.backfill import apply_queue
 from reconciliation.handlers.leases import Lease, LockLost, holding, take_lease
 from reconciliation.handlers.lookups import record_look_ups
-from reconciliation.handlers.runs import ClaimLost, RunRecord, claim_run, finish_run
+from reconciliation.handlers.runs import ClaimLost, RunRecord
 from reconciliation.models import ExchangeAccount, Profile, Run
 from reconciliation.selectors.books import load_books
 
@@ -55,26 +57,37 @@ def reconcile_accounts(
     One account that fails never stops the others. Raises `UnknownName` before anything is done.
     """
     tell = progress or (lambda text: None)
-    accounts = ExchangeAccount.objects.filter(enabled=True).order_by("pk")
     chosen: Profile | None = None
     if profile is not None:
         chosen = Profile.objects.filter(name=profile, enabled=True).first()
         if chosen is None:
             raise UnknownName(_unknown("profile", profile, Profile.objects.filter(enabled=True)))
-        accounts = accounts.filter(pk=chosen.account_id)
+    return tuple(
+        reconcile_account(account=each, ports=ports, profile=chosen, progress=tell)
+        for each in choose_accounts(account=account, profile=chosen)
+    )
+
+
+def choose_accounts(
+    *, account: str | None, profile: Profile | None = None
+) -> tuple[ExchangeAccount, ...]:
+    """Return every enabled account, or the one named, or that of a profile.
+
+    Raises `UnknownName`, with the names there are.
+    """
+    accounts = ExchangeAccount.objects.filter(enabled=True).order_by("pk")
+    if profile is not None:
+        accounts = accounts.filter(pk=profile.account_id)
     if account is not None:
         accounts = accounts.filter(name=account)
-    found = list(accounts)
-    if not found and chosen is not None:
+    found = tuple(accounts)
+    if not found and profile is not None:
         where = f"account {account!r}" if account is not None else "an enabled account"
-        raise UnknownName(f"profile {profile!r} is not on {where}")
+        raise UnknownName(f"profile {profile.name!r} is not on {where}")
     if not found and account is not None:
         every = ExchangeAccount.objects.filter(enabled=True)
         raise UnknownName(_unknown("account", account, every))
-    return tuple(
-        reconcile_account(account=each, ports=ports, profile=chosen, progress=tell)
-        for each in found
-    )
+    return found
 
 
 def reconcile_account(
@@ -85,51 +98,35 @@ def reconcile_account(
     progress: Callable[[str], None] = lambda text: None,
 ) -> RunOutcome:
     """Run one cycle of one account and record it whatever its outcome."""
-    run = claim_run(
+    return run_job(
         account=account,
         kind=RunKind.RECONCILE,
-        clock=ports.clock,
+        ports=ports,
+        actor=ACTOR,
         only_profile="" if profile is None else profile.name,
+        work=lambda run, record: _Cycle(account, profile, ports, run, record, progress).run(),
     )
-    if run is None:
-        return RunOutcome(
-            account=account.name,
-            kind=RunKind.RECONCILE,
-            status=RunStatus.SKIPPED_LOCKED,
-            coverage=Coverage.NONE,
-            run_id=None,
-            error="another run of this account is under way; it will do this one's work",
-            counts={},
-            unread={},
-            row_errors=(),
-        )
-    record = RunRecord()
-    try:
-        _Cycle(account, profile, ports, run, record, progress).run()
-    except (ExchangeError, ClaimLost) as error:
-        record.status, record.error = RunStatus.FAILED, str(error)
-    except Exception as error:
-        # A fault of ours in one account must not keep the others from their turn.
-        logger.exception("run %s of account %s failed", run.pk, account.name)
-        record.status = RunStatus.FAILED
-        record.error = f"unexpected {type(error).__name__}: {error} (the log has the traceback)"
-    finished = finish_run(
-        run_id=run.pk, claim_token=run.claim_token, record=record, clock=ports.clock
-    )
-    if not finished and record.status != RunStatus.FAILED:
-        record.status = RunStatus.FAILED
-        record.error = f"run {run.pk} took too long: its claim was taken over"
-    return RunOutcome(
-        account=account.name,
-        kind=RunKind.RECONCILE,
-        status=record.status,
-        coverage=record.coverage,
-        run_id=run.pk,
-        error=record.error,
-        counts=record.counts,
-        unread=dict(record.unread),
-        row_errors=tuple(record.row_errors),
-    )
+
+
+def run_pass(
+    *,
+    account: ExchangeAccount,
+    ports: Ports,
+    run: Run,
+    record: RunRecord,
+    gateway: Gateway,
+    instruments: dict[str, Instrument],
+    progress: Callable[[str], None],
+) -> None:
+    """Book what is proven, within the run of another job: the loop's own pass over an account.
+
+    What it could not write is added to the run's row errors; what it could not read is left to
+    the loop, whose own run says so.
+    """
+    own = RunRecord()
+    _Cycle(account, None, ports, run, own, progress).book(gateway, instruments)
+    record.row_errors += own.row_errors
+    record.counts["booked"] = own.counts.get("written", 0)
 
 
 class _Cycle:
@@ -159,8 +156,11 @@ class _Cycle:
         """Do the whole cycle; the record says how far it came."""
         gateway = self.ports.gateways.of(self.account)
         gateway.begin_cycle(budget_seconds=NETWORK_BUDGET_SECONDS)
+        self.book(gateway, dict(gateway.load_instruments()))
+
+    def book(self, gateway: Gateway, instruments: dict[str, Instrument]) -> None:
+        """Read, decide and write; a part that is not read is unknown, and nothing comes of it."""
         started = self.ports.clock.monotonic()
-        instruments = dict(gateway.load_instruments())
         snapshot = take_snapshot(
             account=self.account,
             gateway=gateway,
@@ -180,6 +180,10 @@ class _Cycle:
             )
             return
         look_ups, unknown, waiting = self._look_up(gateway, snapshot, instruments)
+        self.record.marks, unmarked = read_marks(
+            account=self.account, gateway=gateway, clock=self.ports.clock
+        )
+        self.record.unread = {**self.record.unread, **unmarked}
         started = self._timed("look_ups", started)
         self.ports.reach(CycleStep.LOOKUPS)
         failed_look_ups = sum(
@@ -302,6 +306,8 @@ class _Cycle:
                 external_orders=decided.external_orders,
                 open_before=decided.open_of(None),
                 can_see=decided.can_see_nobodys,
+                gone_orders=decided.gone_orders,
+                owned_orders=decided.owned_orders,
                 actor=ACTOR,
                 settings_hash=self.ports.conf.hash(),
                 clock=self.ports.clock,

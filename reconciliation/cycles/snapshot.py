@@ -44,6 +44,30 @@ def take_snapshot(
             open_orders[order_class] = gateway.fetch_open_orders(order_class)
         except ExchangeError as error:
             open_orders[order_class] = Unread(reason=str(error))
+    fills = read_account_fills(
+        account=account, gateway=gateway, ports=ports, run_id=run_id, as_of=as_of, progress=progress
+    )
+    progress("reading positions")
+    positions = read_positions(gateway)
+    return AccountSnapshot(
+        as_of=as_of,
+        open_orders=open_orders,
+        fills=fills,
+        positions=positions,
+        may_hide_positions=positions == () and not is_flat(gateway),
+    )
+
+
+def read_account_fills(
+    *,
+    account: ExchangeAccount,
+    gateway: Gateway,
+    ports: Ports,
+    run_id: int,
+    as_of: datetime,
+    progress: Callable[[str], None],
+) -> dict[InstrumentType, Unread | None]:
+    """Read and keep the fills that are not known yet; return, by type, why not where it failed."""
     fills: dict[InstrumentType, Unread | None] = {}
     for instrument_type in gateway.instrument_types:
         progress(f"reading fills ({instrument_type})")
@@ -52,18 +76,10 @@ def take_snapshot(
             fills[instrument_type] = None
         except (ExchangeError, UnprovenFills) as error:
             fills[instrument_type] = Unread(reason=str(error))
-    progress("reading positions")
-    positions = _read_positions(gateway)
-    return AccountSnapshot(
-        as_of=as_of,
-        open_orders=open_orders,
-        fills=fills,
-        positions=positions,
-        may_hide_positions=positions == () and not _is_flat(gateway),
-    )
+    return fills
 
 
-def _read_positions(gateway: Gateway) -> tuple[ExchangePosition, ...] | Unread | None:
+def read_positions(gateway: Gateway) -> tuple[ExchangePosition, ...] | Unread | None:
     """Return the positions; None where the account trades on spot alone, which has none."""
     if InstrumentType.SWAP not in gateway.instrument_types:
         return None
@@ -73,7 +89,7 @@ def _read_positions(gateway: Gateway) -> tuple[ExchangePosition, ...] | Unread |
         return Unread(reason=str(error))
 
 
-def _is_flat(gateway: Gateway) -> bool:
+def is_flat(gateway: Gateway) -> bool:
     """Return whether the margin confirms that there is no position.
 
     A list that came back empty by a fault looks like the truth. An exchange that does not tell the

@@ -1,4 +1,8 @@
-"""Who trades in the demo: two accounts of a paper exchange, three profiles, and their markets."""
+"""Who trades in the demo: accounts of a paper exchange, profiles, and their markets.
+
+Three bots trade on two accounts, which stay healthy. What a person has to decide happens on two
+more, where nobody trades but by the table of cases.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +24,22 @@ QUANTITIES = {
     BTC: tuple(Decimal(text) for text in ("0.1", "0.2", "0.3", "0.5")),
     ETH: tuple(Decimal(text) for text in ("1", "2", "4", "5")),
     SPOT: tuple(Decimal(text) for text in ("0.1", "0.2")),
+}
+# Markets of the cases, one a case: their marks stand still, and a quantity is a whole number.
+CASE_PRICES = {
+    f"{base}/USDT:USDT": Decimal(price)
+    for base, price in (
+        ("ADA", "0.5"),
+        ("ATOM", "8"),
+        ("AVAX", "25"),
+        ("BCH", "400"),
+        ("BNB", "600"),
+        ("DOGE", "0.2"),
+        ("DOT", "6"),
+        ("LINK", "15"),
+        ("LTC", "80"),
+        ("XRP", "0.6"),
+    )
 }
 BALANCES = {"USDT": Decimal(400_000)}
 
@@ -60,6 +80,9 @@ class BotSpec:
 MAIN = AccountSpec(name="main", prefix="PAPER_MAIN", position_mode=PositionMode.NET)
 HEDGE = AccountSpec(name="hedge", prefix="PAPER_HEDGE", position_mode=PositionMode.HEDGE)
 ACCOUNTS = (MAIN, HEDGE)
+CASES = AccountSpec(name="cases", prefix="PAPER_CASES", position_mode=PositionMode.NET)
+STORM = AccountSpec(name="storm", prefix="PAPER_STORM", position_mode=PositionMode.NET)
+ALL_ACCOUNTS = (*ACCOUNTS, CASES, STORM)
 SPECS = (
     BotSpec(
         profile="trend",
@@ -92,3 +115,21 @@ SPECS = (
     ),
 )
 SPEC_BY_PROFILE: Mapping[str, BotSpec] = {spec.profile: spec for spec in SPECS}
+# Whose trades are the cases: no bot attends to them, so that what happens to one stays as it is.
+CASE_SPECS = tuple(
+    BotSpec(
+        profile=profile,
+        account=account.name,
+        sub_tag=f"{profile}01",
+        allocated_capital_usd=Decimal(capital),
+        markets=(),
+    )
+    for profile, account, capital in (
+        ("north", CASES, 200_000),
+        ("south", CASES, 200_000),
+        ("crowd", STORM, 200_000),
+        # Half of it is less than what its one trade is worth.
+        ("swing", STORM, 10_000),
+    )
+)
+ALL_SPECS = (*SPECS, *CASE_SPECS)

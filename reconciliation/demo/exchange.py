@@ -5,7 +5,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from reconciliation.demo.accounts import ACCOUNTS, BALANCES, SOL, START_PRICES, AccountSpec
+from reconciliation.demo.accounts import (
+    ALL_ACCOUNTS,
+    BALANCES,
+    CASE_PRICES,
+    SOL,
+    START_PRICES,
+    AccountSpec,
+)
 from reconciliation.demo.ports import HOST
 from reconciliation.exchange.credentials import API_KEY, BASE_URL, PASSWORD, SECRET
 from reconciliation.exchange.paper.book import PaperAccount, PaperInstrument
@@ -15,7 +22,7 @@ from reconciliation.exchange.paper.server import PaperExchange
 def make_exchange_environ(port: int) -> dict[str, str]:
     """Return new keys of every account, and where each is reached, as settings."""
     environ: dict[str, str] = {}
-    for spec in ACCOUNTS:
+    for spec in ALL_ACCOUNTS:
         environ |= {
             spec.prefix + API_KEY: secrets.token_hex(16),
             spec.prefix + SECRET: secrets.token_hex(32),
@@ -29,7 +36,7 @@ def make_exchange(
     environ: Mapping[str, str], port: int, clock: Callable[[], datetime]
 ) -> PaperExchange:
     """Return the exchange of these settings, not started, its accounts without any order."""
-    return PaperExchange([_account(spec, environ) for spec in ACCOUNTS], clock, port=port)
+    return PaperExchange([_account(spec, environ) for spec in ALL_ACCOUNTS], clock, port=port)
 
 
 def _account(spec: AccountSpec, environ: Mapping[str, str]) -> PaperAccount:
@@ -43,6 +50,10 @@ def _account(spec: AccountSpec, environ: Mapping[str, str]) -> PaperAccount:
     paper.put_instrument(
         PaperInstrument(SOL, Decimal(1), Decimal("0.01"), Decimal("0.01"), START_PRICES[SOL])
     )
+    for symbol, price in CASE_PRICES.items():
+        paper.put_instrument(
+            PaperInstrument(symbol, Decimal(1), Decimal(1), Decimal("0.001"), price)
+        )
     for symbol, price in START_PRICES.items():
         paper.set_mark(symbol, price)
     paper.set_balances(BALANCES)

@@ -13,12 +13,12 @@ from django.conf import settings
 
 from reconciliation.clock import SystemClock
 from reconciliation.conf import require
-from reconciliation.demo.environment import PASSWORD, keys_from_environ
+from reconciliation.demo.environment import SHORTENED, keys_from_environ, passwords_from_environ
 from reconciliation.demo.exchange import make_exchange
+from reconciliation.demo.people import people_text
 from reconciliation.demo.ports import HOST
 from reconciliation.demo.post import send_to
 from reconciliation.demo.report import RunWatch, claims_of_the_dead
-from reconciliation.demo.setup import USER
 from reconciliation.demo.world import World
 from reconciliation.supervisor.stopping import Stop, stop_on_signals
 
@@ -100,21 +100,36 @@ def _web_answers(port: int, stop: Stop) -> bool:
 def _welcome(port: int, patience: int) -> str:
     root = f"http://{HOST}:{port}"
     console = f"{root}/admin/"
+    shortened = "\n".join(f"  {name}={value}" for name, value in SHORTENED.items())
     return f"""
 Open      {console}
-User      {USER}
-Password  {os.environ[PASSWORD]}        (new at every start, shown only here)
+
+{people_text(passwords_from_environ(os.environ))}
+
+The passwords are new at every start and shown only here.
 
 Three bots trade on two accounts of a paper exchange, one of them in hedge mode, and deliver to the
 portal's API. They miss messages, people meddle by hand, the exchange fails now and then: so their
 rows drift from the exchange. The portal compares both every minute and repairs what the evidence
-proves; a bot that missed something finds out by itself only {patience} s later. To watch:
+proves; a bot that missed something finds out by itself only {patience} s later. On two more
+accounts, cases and storm, happens once what a person has to decide: within five minutes one case of
+each reason waits. From then on a trade of the profile swing vanishes every quarter of an hour: it
+is paused, closed synthetically at the third heartbeat, goes on by itself, and gets its real exit
+when the exchange lists that at last. To watch:
 
+  Quarantine       {console}reconciliation/reviewitem/
+  Missed exits     {console}reconciliation/backfillcandidate/
   Mismatches       {console}reconciliation/mismatch/
+  Escalations      {console}reconciliation/escalation/
+  Pauses           {console}reconciliation/pause/
   Runs             {console}reconciliation/run/
   External orders  {console}reconciliation/externalorder/
   Trades           {console}reconciliation/trade/
   Audit trail      {console}reconciliation/auditevent/
+
+Shortened, so that a pause ends while you watch; all other settings are the defaults:
+
+{shortened}
 
 In another terminal, from {settings.BASE_DIR}:
 
@@ -122,7 +137,7 @@ In another terminal, from {settings.BASE_DIR}:
   curl -s {root}/metrics | grep ^reconciliation_
   {verify_line()}
 
-Ctrl-C stops everything. From here on: one line a run, a drift, an outage, a restart.
+Ctrl-C stops everything. From here on: one line a run, a drift, a case, an outage, a restart.
 """
 
 

@@ -6,7 +6,7 @@ from textwrap import shorten
 
 from django.db.models import Q
 
-from reconciliation.enums import Coverage, MismatchKind, MismatchStatus, RunStatus
+from reconciliation.enums import Coverage, MismatchKind, MismatchStatus, RunKind, RunStatus
 from reconciliation.models import Mismatch, Run
 
 WORDS = {
@@ -15,6 +15,13 @@ WORDS = {
     MismatchKind.STATUS_MISMATCH: "that the exchange shows otherwise",
     MismatchKind.MISSING_IN_DB: "that the database did not know",
 }
+OF_POSITIONS = {
+    MismatchKind.GHOST_POSITION: ("trade", "of which the exchange holds nothing"),
+    MismatchKind.POSITION_MISMATCH: ("trade", "of which the exchange holds less"),
+    MismatchKind.AMBIGUOUS_OWNERS: ("trade", "whose part of the position nobody can tell"),
+    MismatchKind.ORPHAN_POSITION: ("position", "of nobody's"),
+}
+NAMES = {RunKind.RECONCILE: "run", RunKind.HEARTBEAT: "heartbeat"}
 _LONGEST_REASON = 200
 
 
@@ -37,7 +44,8 @@ class RunWatch:
                 self._under_way.add(run.pk)
                 continue
             self._under_way.discard(run.pk)
-            yield f"{run.account.name}: run {run.pk} {run_text(run)}"
+            name = NAMES.get(RunKind(run.kind), "run")
+            yield f"{run.account.name}: {name} {run.pk} {run_text(run)}"
 
 
 def claims_of_the_dead() -> Iterator[str]:
@@ -75,7 +83,11 @@ def _brief(reason: str) -> str:
 
 def _kinds(mismatches: Iterable[Mismatch]) -> str:
     counts = Counter(MismatchKind(mismatch.kind) for mismatch in mismatches)
-    return ", ".join(
-        f"{some(count, 'order')} {WORDS[kind]}" if kind in WORDS else f"{count} {kind}"
-        for kind, count in counts.items()
-    )
+    return ", ".join(_kind_text(kind, count) for kind, count in counts.items())
+
+
+def _kind_text(kind: MismatchKind, count: int) -> str:
+    if kind in OF_POSITIONS:
+        one, what = OF_POSITIONS[kind]
+        return f"{some(count, one)} {what}"
+    return f"{some(count, 'order')} {WORDS[kind]}" if kind in WORDS else f"{count} {kind}"

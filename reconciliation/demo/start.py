@@ -12,7 +12,7 @@ from django.db import DatabaseError, connections
 from reconciliation.clock import SystemClock
 from reconciliation.conf import require
 from reconciliation.demo import setup
-from reconciliation.demo.environment import PASSWORD, keys_to_environ
+from reconciliation.demo.environment import keys_to_environ, passwords_to_environ
 from reconciliation.demo.exchange import make_exchange_environ
 from reconciliation.demo.ports import HOST, free_port
 from reconciliation.supervisor import portal
@@ -29,7 +29,7 @@ def run(*, port: int, seed: int, lock: int) -> None:
     with stop_on_signals() as stop:
         try:
             table = setup.prepare_database(conf=conf, clock=clock)
-            password = setup.make_user()
+            passwords = setup.make_people()
             keys = setup.rotate_keys(conf=conf, clock=clock)
         except DatabaseError as error:
             sys.exit(f"The demo's database cannot be used: {error}. Start with --fresh.")
@@ -48,7 +48,12 @@ def run(*, port: int, seed: int, lock: int) -> None:
             ),
             _world(
                 [str(number) for number in (port, exchange_port, seed)],
-                {**os.environ, **exchange, **keys_to_environ(keys), PASSWORD: password},
+                {
+                    **os.environ,
+                    **exchange,
+                    **keys_to_environ(keys),
+                    **passwords_to_environ(passwords),
+                },
             ),
         ]
         if not stop.requested:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from reconciliation.demo.accounts import ACCOUNTS, MAIN, SPECS, BotSpec
+from reconciliation.demo.accounts import ACCOUNTS, ALL_SPECS, CASE_SPECS, MAIN, SPECS, BotSpec
 from reconciliation.demo.acts import Stage
 from reconciliation.demo.bots import Bot, Closing
+from reconciliation.demo.desk import Desk
 from reconciliation.demo.injector import Injector
 from reconciliation.demo.market import Prices
 from reconciliation.demo.plans import make_random
+from reconciliation.demo.player import CasePlayer
 from reconciliation.demo.post import Post, Send
 from reconciliation.demo.resume import (
     highest_trade_number,
@@ -16,6 +18,7 @@ from reconciliation.demo.resume import (
     unheard_exits,
 )
 from reconciliation.demo.strangers import Strangers
+from reconciliation.demo.swing import Swing
 from reconciliation.demo.weather import FIRST_KILL, FIRST_RESTART, Outages, Recurring
 from reconciliation.enums import ExternalStatus, MismatchKind, MismatchStatus
 from reconciliation.exchange.paper.server import PaperExchange
@@ -31,7 +34,8 @@ class World:
     """Everything that happens outside the portal; a second passes with each `tick`.
 
     The same seed makes the same happen in a fresh database. `patience` is for how many seconds a
-    bot goes on without a message that it missed; `kill_workers` ends the portal's workers.
+    bot goes on without a message that it missed; `kill_workers` ends the portal's workers. Without
+    cases there are only the bots and their drifts.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class World:
         say: Callable[[str], None],
         kill_workers: Callable[[], bool],
         injector: Callable[..., Injector] = Injector,
+        with_cases: bool = True,
     ) -> None:
         self.exchange = exchange
         for paper in exchange.accounts.values():
@@ -63,11 +68,12 @@ class World:
                 random=self._random,
                 say=say,
             )
-            for spec in SPECS
+            for spec in ALL_SPECS
         }
         self._prices = [
             Prices(paper, make_random(f"{seed}:prices:{name}"))
             for name, paper in exchange.accounts.items()
+            if name in {spec.name for spec in ACCOUNTS}
         ]
         self._strangers = Strangers(
             exchange.accounts[MAIN.name],
@@ -83,6 +89,7 @@ class World:
             )
             for spec in SPECS
         }
+        self._plays = self._make_plays() if with_cases else ()
         self._outages = Outages(
             faults=exchange.faults,
             accounts=[spec.name for spec in ACCOUNTS],
@@ -106,7 +113,15 @@ class World:
                 bot.take_over(unattended_trades(bot.spec))
             bot.tick()
             self.posts[profile].tick()
+        self.tick_cases()
         self._seconds += 1
+
+    def tick_cases(self) -> None:
+        """Let a second pass on the accounts of the cases alone."""
+        for play in self._plays:
+            play.tick()
+        for spec in CASE_SPECS:
+            self.posts[spec.profile].tick()
 
     def weather(self) -> None:
         """Let a second pass for what breaks now and then."""
@@ -141,6 +156,21 @@ class World:
         )
         bot.hear_of(closings)
         return bot
+
+    def _make_plays(self) -> tuple[CasePlayer | Swing, ...]:
+        desks = {
+            spec.profile: Desk(
+                spec=spec,
+                exchange=self.exchange.accounts[spec.account],
+                deliver=self.posts[spec.profile].deliver,
+            )
+            for spec in CASE_SPECS
+        }
+        swing = desks["swing"]
+        return (
+            CasePlayer(desks=desks, faults=self.exchange.faults, say=self._say),
+            Swing(desk=swing, trades_before=highest_trade_number(swing.spec), say=self._say),
+        )
 
     def _stage(self) -> Stage:
         return Stage(bots=list(self.bots.values()), strangers=self._strangers, random=self._random)

@@ -17,7 +17,14 @@ from reconciliation.domain.attribution import (
     index_owners,
 )
 from reconciliation.domain.backfill import BackfillPolicy, FillCase
-from reconciliation.domain.books import Books, HistoryRow, KeptFill, OrderState, TradeState
+from reconciliation.domain.books import (
+    Books,
+    HistoryRow,
+    KeptFill,
+    OrderState,
+    StandingExits,
+    TradeState,
+)
 from reconciliation.domain.intervals import covers
 from reconciliation.domain.keys import parse_client_order_id
 from reconciliation.domain.order_diff import group_fills
@@ -86,7 +93,7 @@ def find_loose_fills(
                 moments=(kept.fill.executed_at, order.last_activity_at),
             )
             for kept in fills
-            if kept.remaining > 0
+            if kept.remaining > 0 and not kept.set_aside
         ]
     if books.baseline_at is not None:
         items = [item for item in items if item.kept.fill.executed_at >= books.baseline_at]
@@ -138,18 +145,18 @@ class CaseMaker:
         loose: LooseFill,
         trades: Mapping[int, TradeState],
         rows: Mapping[int, tuple[HistoryRow, ...]],
+        exits: Mapping[int, StandingExits],
     ) -> FillCase:
         """Return what a verdict rests on; trades and rows are as earlier verdicts have left them.
 
-        `rows` are, by trade, the delivered exits that name neither fill nor order.
+        `rows` are, by trade, the delivered exits that name neither fill nor order, `exits` those
+        of trades of which some have no fill.
         """
         fill, books = loose.kept.fill, self.books
         closers = [trades[key] for key in self.symbols.get(fill.symbol, ())]
         closers = [trade for trade in closers if could_close(fill, trade)]
         slices = tuple(trade for trade in closers if trade.status in HOLDING_TRADE_STATUSES)
-        synthetic = tuple(
-            trade for trade in closers if trade.id in books.synthetic_exits and trade not in slices
-        )
+        synthetic = tuple(trade for trade in closers if trade.id in exits and trade not in slices)
         owner = attribute(loose.evidence, self.owners)
         if isinstance(owner, Attribution) and _names_another_trade(loose.evidence, owner):
             owner = Conflict(sentence="client order id and trade id hint name different trades")
@@ -166,12 +173,13 @@ class CaseMaker:
             slices=slices,
             closed_synthetically=synthetic,
             room={
-                trade.id: trade.open_quantity + books.synthetic_exits.get(trade.id, ZERO)
+                trade.id: trade.open_quantity
+                + (exits[trade.id].quantity if trade.id in exits else ZERO)
                 for trade in (*slices, *synthetic)
             },
             told={
                 trade.id: total(row.uncovered for row in rows.get(trade.id, ()))
-                for trade in (*slices, *named)
+                for trade in (*slices, *synthetic, *named)
             },
             unproven=self._unproven((*slices, *synthetic, *named), fill),
             amount_step=books.amount_steps.get(fill.symbol),
@@ -188,10 +196,19 @@ class CaseMaker:
 
 
 def nameless_exits(books: Books) -> dict[int, tuple[HistoryRow, ...]]:
-    """Return by trade the delivered exits that name neither fill nor order, oldest first."""
+    """Return by trade the delivered exits of the books that name neither fill nor order."""
+    return nameless_rows(books.history)
+
+
+def nameless_rows(rows: Iterable[HistoryRow]) -> dict[int, tuple[HistoryRow, ...]]:
+    """Return by trade the delivered exits that name neither fill nor order, oldest first.
+
+    An order that ended without an exchange id names nothing either: the fill that the row tells of
+    may be listed under an order which nobody knows to be that one.
+    """
     found: dict[int, tuple[HistoryRow, ...]] = {}
-    for row in sorted(books.history, key=lambda row: row.id):
-        names_none = row.exchange_fill_id is None and row.order_id is None
+    for row in sorted(rows, key=lambda row: row.id):
+        names_none = row.exchange_fill_id is None and (row.order_id is None or row.is_order_unnamed)
         if row.kind == HistoryKind.EXIT and row.source == HistorySource.BOT and names_none:
             found[row.trade_id] = (*found.get(row.trade_id, ()), row)
     return found

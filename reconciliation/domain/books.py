@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from reconciliation.domain.amounts import ZERO
+from reconciliation.domain.amounts import ZERO, total
 from reconciliation.domain.id_patterns import ClientOrderIdPattern
 from reconciliation.domain.types import ExchangeFill
 from reconciliation.enums import (
@@ -125,11 +125,15 @@ class OrderState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptFill:
-    """A fill that was read and kept; `allocated` of its gross quantity is booked already."""
+    """A fill that was read and kept; `allocated` of its gross quantity is booked already.
+
+    `set_aside`: a person said that the rest of it is not ours.
+    """
 
     id: int
     fill: ExchangeFill
     allocated: Decimal
+    set_aside: bool = False
 
     @property
     def remaining(self) -> Decimal:
@@ -150,11 +154,53 @@ class HistoryRow:
     order_id: int | None
     exchange_fill_id: str | None
     covered: Decimal
+    is_order_unnamed: bool = False
+    """Whether its order has ended and nobody knows its exchange id: no fill finds it by that."""
 
     @property
     def uncovered(self) -> Decimal:
         """Return the booked quantity that no fill explains yet, base units net of fees."""
         return max(self.booked_quantity - self.covered, ZERO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticExit:
+    """An exit that was booked without a fill and stands; `quantity` is what of it counts.
+
+    `id` is None for one that is only planned.
+    """
+
+    id: int | None
+    key: str
+    source: HistorySource
+    quantity: Decimal
+    price: Decimal | None
+    executed_at: datetime
+    estimated: bool = True
+    evidence_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealExit:
+    """Any other exit that stands. Dust has no price, and none is missed."""
+
+    quantity: Decimal
+    price: Decimal | None
+    executed_at: datetime
+    is_dust: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingExits:
+    """Every exit of a trade that no reversal has taken back."""
+
+    synthetic: tuple[SyntheticExit, ...]
+    real: tuple[RealExit, ...] = ()
+
+    @property
+    def quantity(self) -> Decimal:
+        """Return what was exited without a fill, base units."""
+        return total(row.quantity for row in self.synthetic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +231,9 @@ class OpenMismatch:
     trade_id: int | None
     kind: str
     not_found_count: int
+    is_accepted: bool = False
+    """Whether a person accepted it: it stays so while it is seen as it was."""
+    evidence_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +260,8 @@ class Books:
     """The delivered rows that fills may be allocated to."""
     decided_orders: frozenset[tuple[str, str]] = frozenset()
     """Exchange orders, by symbol and id, that a person has decided on already."""
+    waiting_orders: frozenset[tuple[str, str]] = frozenset()
+    """Exchange orders, by symbol and id, that wait for a person."""
     is_hedged: bool = False
     """Whether the account holds long and short apart."""
     baseline_at: datetime | None = None
@@ -228,5 +279,5 @@ class Books:
     """Profiles to which nothing is booked; what is theirs is nobody else's all the same."""
     candidates: tuple[CandidateState, ...] = ()
     """Of fills that are not fully booked, and those that wait for a person."""
-    synthetic_exits: Mapping[int, Decimal] = field(default_factory=dict)
-    """Per trade what was exited without a fill, base units: its real fill may still appear."""
+    synthetic_exits: Mapping[int, StandingExits] = field(default_factory=dict)
+    """The exits of trades of which some have no fill: the real one may still appear."""

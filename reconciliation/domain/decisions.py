@@ -12,6 +12,7 @@ from reconciliation.domain.order_diff import OrderFinding, diff_orders, differin
 from reconciliation.domain.order_rules import OrderRule
 from reconciliation.domain.plans.adoption import (
     draft_nobodys,
+    external_key,
     find_missing_trades,
     place_adoptions,
 )
@@ -25,7 +26,13 @@ from reconciliation.domain.plans.changes import (
 )
 from reconciliation.domain.plans.orders import Evidence, NotFoundPolicy, plan_orders
 from reconciliation.domain.types import AccountSnapshot, LookUp, OpenOrders
-from reconciliation.domain.unowned import OrderKey, Unowned, diff_unowned
+from reconciliation.domain.unowned import (
+    OrderKey,
+    Unowned,
+    diff_unowned,
+    listed_of_nobody,
+    owned_by_now,
+)
 from reconciliation.enums import MismatchKind
 
 # Rules by which nothing was learned of an order: an open mismatch of it stays as it is.
@@ -49,6 +56,12 @@ class Decisions:
     """Verdicts on fills that wait for a person, where they are new or changed."""
     moot_candidates: tuple[CandidateState, ...]
     """Fills that waited for a person, and need no answer any more."""
+    nobodys_listed: frozenset[str]
+    """The keys of the differences that the listed orders of nobody are, ignored ones too."""
+    gone_orders: frozenset[OrderKey]
+    """Orders that waited for a person, and that complete lists do not show any more."""
+    owned_orders: frozenset[OrderKey]
+    """Orders that waited for a person, and are in the books by now."""
 
     def mismatches_of(self, profile_id: int | None) -> int:
         """Return how many differences were seen, of one profile or of all and nobody."""
@@ -63,12 +76,13 @@ class Decisions:
     def can_see_nobodys(self, mismatch: OpenMismatch) -> bool:
         """Return whether a mismatch of no profile that is not there any more is really gone.
 
-        An external order is gone when every class of open orders was read without it; a fill's
-        mismatch when the fill, which is kept, found an owner.
+        An external order is gone when every class of open orders was read without it, or when it
+        is in the books; a fill's mismatch when the fill, which is kept, found an owner. That of a
+        fill that a person ignored stays accepted: nothing asks about the fill any more.
         """
         if mismatch.kind == MismatchKind.MISSING_IN_DB:
-            return self.every_class_read
-        return mismatch.kind == MismatchKind.UNATTRIBUTED_FILL
+            return self.every_class_read and mismatch.key not in self.nobodys_listed
+        return mismatch.kind == MismatchKind.UNATTRIBUTED_FILL and not mismatch.is_accepted
 
 
 def decide_orders(
@@ -120,6 +134,9 @@ def decide_orders(
         # What a slice could be closed by is a matter of the backfill, never of both.
         [item for item in unowned if not _is_spoken_for(item, backfilled.spoken_for)]
     )
+    every_class_read = all(isinstance(part, OpenOrders) for part in snapshot.open_orders.values())
+    listed = {(shown.symbol, shown.exchange_order_id) for shown in snapshot.listed_orders()}
+    owned = owned_by_now(books)
     return Decisions(
         changes=(*backfilled.changes, *plan_alignments(books, snapshot, grace=grace)),
         nobodys_mismatches=mismatches,
@@ -129,12 +146,15 @@ def decide_orders(
         found_orders=frozenset(
             finding.order.id for finding in findings if finding.shown is not None
         ),
-        every_class_read=all(
-            isinstance(part, OpenOrders) for part in snapshot.open_orders.values()
-        ),
+        every_class_read=every_class_read,
         orders=len(books.orders),
         no_go=backfilled.no_go,
         moot_candidates=backfilled.moot,
+        nobodys_listed=frozenset(
+            external_key(*key) for key in listed_of_nobody(linked.books, snapshot)
+        ),
+        gone_orders=books.waiting_orders - listed - owned if every_class_read else frozenset(),
+        owned_orders=owned,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from reconciliation.domain.amounts import plain
 from reconciliation.enums import Purpose
@@ -36,6 +37,7 @@ class ClientOrderId:
     sequence: int
 
 
+@lru_cache(maxsize=1024)  # the same few profiles are named by every order of every cycle
 def profile_code(sub_tag: str) -> str:
     """Return the seven characters by which a client order id names its profile."""
     return _digest_code(["profile", sub_tag], _PROFILE_LENGTH)
@@ -64,6 +66,7 @@ def client_order_id(*, sub_tag: str, trade_id: str, purpose: Purpose, sequence: 
     return body + _digest_code(["check", body], _CHECK_LENGTH)
 
 
+@lru_cache(maxsize=8192)
 def parse_client_order_id(text: str | None) -> ClientOrderId | None:
     """Return what a deterministic client order id says, or None where the text is not one."""
     if text is None or len(text) != CLIENT_ORDER_ID_LENGTH or not text.startswith(_PREFIX):

@@ -5,7 +5,7 @@ read is judged by no rule that writes.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -21,7 +21,7 @@ from reconciliation.domain.types import (
     OrderNotFound,
     Unread,
 )
-from reconciliation.enums import ACTIVE_ORDER_STATUSES, OrderClass, OrderStatus
+from reconciliation.enums import ACTIVE_ORDER_STATUSES, OrderClass, OrderStatus, Purpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ def diff_orders(
             listed=listed.get(order.id),
             class_read=isinstance(snapshot.open_orders.get(order.order_class), OpenOrders),
             look_up=look_ups.get(order.id),
-            fills=groups.get(order.id, ()),
+            fills=_without_what_has_no_room(order, groups.get(order.id, ()), books),
             as_of=snapshot.as_of,
             grace=grace,
         )
@@ -222,6 +222,23 @@ def _visible_of_leg(finding: OrderFinding, exchange_order_id: str) -> Decimal:
         kept.fill.quantity
         for kept in finding.fills
         if kept.fill.exchange_order_id in (exchange_order_id, None)
+    )
+
+
+def _without_what_has_no_room(
+    order: OrderState, fills: tuple[KeptFill, ...], books: Books
+) -> tuple[KeptFill, ...]:
+    """Return an order's fills; what a person set aside of them is no news while nothing takes it.
+
+    An exit whose slice is flat, or that has none, cannot be booked: a person has said whose the
+    rest is. Should the slice hold something again, its own fills are booked all the same.
+    """
+    trade = None if order.trade_id is None else books.trades.get(order.trade_id)
+    has_room = trade is not None and (order.purpose != Purpose.EXIT or trade.open_quantity > 0)
+    if has_room:
+        return fills
+    return tuple(
+        replace(kept, allocated=kept.fill.quantity) if kept.set_aside else kept for kept in fills
     )
 
 

@@ -95,13 +95,17 @@ class ExchangeFill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangePosition:
-    """What the exchange holds: `quantity` in base units, signed (a short is negative)."""
+    """What the exchange holds: `quantity` in base units, signed (a short is negative).
+
+    `initial_margin` is what it takes of the account's margin, None where the exchange does not say.
+    """
 
     symbol: str
     side: PositionSide
     quantity: Decimal
     entry_price: Decimal | None
     mark_price: Decimal | None
+    initial_margin: Decimal | None = None
     raw: str = field(default="", repr=False)
 
 

@@ -115,6 +115,24 @@ def diff_unowned(
     return tuple(findings)
 
 
+def listed_of_nobody(books: Books, snapshot: AccountSnapshot) -> frozenset[OrderKey]:
+    """Return the orders that are listed as open and are in no book, decided on or not."""
+    known = {id(shown) for shown in match_listed(books, snapshot).values()}
+    return frozenset(
+        (shown.symbol, shown.exchange_order_id)
+        for shown in snapshot.listed_orders()
+        if id(shown) not in known
+        and not _is_known(shown, books)
+        and not _is_before_baseline(shown, books)
+    )
+
+
+def owned_by_now(books: Books) -> frozenset[OrderKey]:
+    """Return the orders that waited for a person and are in the books in the meantime."""
+    ids = {(order.symbol, name) for order in books.orders.values() for name in order.exchange_ids}
+    return books.waiting_orders & ids
+
+
 def could_close(fill: ExchangeFill, trade: TradeState) -> bool:
     """Return whether a fill is on the closing side of a slice: symbol, side, position side."""
     if fill.symbol != trade.symbol or fill.side != trade.side_of(Purpose.EXIT):
@@ -199,10 +217,14 @@ def _unexplained(
 
 
 def fills_by_unknown_order(books: Books) -> dict[OrderKey, tuple[KeptFill, ...]]:
-    """Return the unbooked fills of no known order, oldest order first."""
+    """Return the unbooked fills of no known order, oldest order first.
+
+    What a person set aside is asked about no more.
+    """
     owned = {kept.id for group in group_fills(books).values() for kept in group}
     groups: dict[OrderKey, list[KeptFill]] = {}
-    free = [kept for kept in books.fills if kept.remaining > 0 and kept.id not in owned]
+    unbooked = (kept for kept in books.fills if kept.remaining > 0 and not kept.set_aside)
+    free = [kept for kept in unbooked if kept.id not in owned]
     for kept in sorted(free, key=lambda kept: (kept.fill.executed_at, kept.fill.fill_id, kept.id)):
         # A fill without an order (a liquidation) is a group of its own.
         name = kept.fill.exchange_order_id or f"fill {kept.fill.fill_id}"

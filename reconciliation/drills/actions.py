@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from reconciliation.cycles.heartbeat import heartbeat_accounts
 from reconciliation.cycles.reconcile import reconcile_accounts
 from reconciliation.drills.database import close_connections
 from reconciliation.drills.schema import (
@@ -41,6 +42,12 @@ def reconcile(world: World, step: RunStep) -> None:
     """Run one reconciliation cycle over all accounts, or those that the step names."""
     with world.run_that_may_die() as ports:
         reconcile_accounts(ports=ports, account=step.account, profile=step.profile)
+
+
+def heartbeat(world: World, step: RunStep) -> None:
+    """Run one heartbeat over all accounts, or the one that the step names."""
+    with world.run_that_may_die() as ports:
+        heartbeat_accounts(ports=ports, account=step.account)
 
 
 def advance(world: World, step: AdvanceStep) -> None:

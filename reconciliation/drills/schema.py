@@ -11,13 +11,8 @@ from decimal import Decimal
 
 from reconciliation.conf import Conf
 from reconciliation.domain.deliveries import Delivery
-from reconciliation.drills.words import (
-    DecisionReason,
-    FaultEndpoint,
-    FaultKind,
-    PauseSource,
-)
-from reconciliation.enums import CycleStep, PositionMode, ReviewQueue
+from reconciliation.drills.words import FaultEndpoint, FaultKind
+from reconciliation.enums import CycleStep, DecisionReason, PauseSource, PositionMode, ReviewQueue
 from reconciliation.exchange.paper.records import (
     PaperFill,
     PaperInstrument,
@@ -207,6 +202,15 @@ class ReviewStep(DecisionStep):
     fill: str | None
     quantity: Decimal | None
     price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBackStep(DecisionStep):
+    """`reverse` what was approved, or `reopen` what was rejected."""
+
+    queue: ReviewQueue
+    trade: str | None
+    fill: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,14 @@ a new expectation a function in `state` and a line in EXPECTATIONS.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reconciliation.drills import actions, state
+from reconciliation.drills import actions, decisions, ledger, nobodys, state, trading
 from reconciliation.drills.errors import DrillError
 from reconciliation.drills.schema import ConcurrentStep, Drill, Expectation, ExpectStep, Step
 from reconciliation.drills.world import World
 
 STEPS: Mapping[str, Callable[[World, Any], None]] = {
     "reconcile": actions.reconcile,
+    "heartbeat": actions.heartbeat,
     "advance": actions.advance,
     "exchange": actions.change_exchange,
     "database": actions.change_database,
@@ -24,6 +25,16 @@ STEPS: Mapping[str, Callable[[World, Any], None]] = {
     "crash": actions.arm_crash,
     "restart": actions.restart,
     "tamper": actions.tamper,
+    "adopt": nobodys.adopt_item,
+    "ignore": nobodys.ignore_item,
+    "pause": trading.pause,
+    "resume": trading.resume,
+    "approve": decisions.approve,
+    "reject": decisions.reject,
+    "allocate": decisions.allocate,
+    "reverse": decisions.reverse,
+    "reopen": decisions.reopen,
+    "refresh": decisions.refresh,
 }
 # Steps that are made of others, or look at the outcome; the runner knows them by name.
 OF_THE_RUNNER = frozenset({"concurrently", "expect"})
@@ -41,6 +52,10 @@ EXPECTATIONS: Mapping[str, Callable[[World], object]] = {
     "backfill": state.read_backfill,
     "external_orders": state.read_external_orders,
     "positions": state.read_positions,
+    "pauses": trading.read_pauses,
+    "gate": trading.read_gate,
+    "capital": ledger.read_capital,
+    "escalations": ledger.read_escalations,
     "health": state.read_health,
     "metrics": state.read_metrics,
     "runs": state.read_runs,

@@ -15,7 +15,6 @@ from reconciliation.enums import (
     HistoryKind,
     HistorySource,
     MismatchStatus,
-    ReviewQueue,
 )
 from reconciliation.models import (
     AuditEvent,
@@ -192,7 +191,7 @@ def count_open_mismatches(world: World) -> int:
 
 def read_quarantine(world: World) -> list[Tree]:
     """Return every item of the quarantine queue, oldest first."""
-    items = ReviewItem.objects.filter(queue=ReviewQueue.QUARANTINE)
+    items = ReviewItem.objects.all()
     return [
         {
             "trade": _trade_name(world, item.trade),

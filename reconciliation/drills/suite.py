@@ -42,6 +42,7 @@ def run_files(
     *,
     on_error: Callable[[DrillError], None],
     on_result: Callable[[DrillResult], None],
+    with_state: bool = True,
 ) -> SuiteOutcome:
     """Read every file, then run every drill; a file that cannot be read stops no other.
 
@@ -54,7 +55,7 @@ def run_files(
     if drills:
         with scratch_database() as scratch:
             for drill in drills:
-                results.append(run_drill(drill, scratch))
+                results.append(run_drill(drill, scratch, with_state=with_state))
                 on_result(results[-1])
     return SuiteOutcome(results=tuple(results), errors=tuple(errors))
 

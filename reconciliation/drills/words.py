@@ -41,47 +41,6 @@ class FaultKind(StrEnum):
     DUPLICATE_PAGE = "duplicate_page"
 
 
-class DecisionReason(StrEnum):
-    CONFIRMED_FLAT = "CONFIRMED_FLAT"
-    EXITED_MANUALLY = "EXITED_MANUALLY"
-    LIQUIDATED = "LIQUIDATED"
-    NOT_OURS = "NOT_OURS"
-    STILL_OPEN = "STILL_OPEN"
-    DUPLICATE = "DUPLICATE"
-    OTHER = "OTHER"
-
-
-class PauseSource(StrEnum):
-    PARITY_WATCHDOG = "PARITY_WATCHDOG"
-    OPERATOR = "OPERATOR"
-
-
-class GateReason(StrEnum):
-    RECONCILING = "RECONCILING"
-    PAUSED_WATCHDOG = "PAUSED_WATCHDOG"
-    PAUSED_OPERATOR = "PAUSED_OPERATOR"
-    MISMATCH = "MISMATCH"
-    QUARANTINED = "QUARANTINED"
-    STALE = "STALE"
-
-
-class EscalationKind(StrEnum):
-    PERSISTENT_MISMATCH = "PERSISTENT_MISMATCH"
-    LOCK_CONTENTION = "LOCK_CONTENTION"
-    UNKNOWN_FILLS = "UNKNOWN_FILLS"
-    STALE_FILLS = "STALE_FILLS"
-    LOOP_STALLED = "LOOP_STALLED"
-    WATCHDOG_TRIGGERED = "WATCHDOG_TRIGGERED"
-    MASS_MISMATCH = "MASS_MISMATCH"
-    AUDIT_CHAIN_BROKEN = "AUDIT_CHAIN_BROKEN"
-
-
-class EscalationStatus(StrEnum):
-    OPEN = "OPEN"
-    ACKNOWLEDGED = "ACKNOWLEDGED"
-    RESOLVED = "RESOLVED"
-
-
 class ChainState(StrEnum):
     INTACT = "intact"
     BROKEN = "broken"
@@ -108,6 +67,10 @@ AUDIT_ACTIONS = (
     "review.approved",
     "review.rejected",
     "review.denied",
+    "review.reopened",
+    "review.reversed",
+    "review.changed",
+    "review.superseded",
     "pause.started",
     "pause.ended",
     "escalation.opened",

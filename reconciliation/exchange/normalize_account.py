@@ -113,6 +113,7 @@ def _position(
         quantity=fields.exact("pos in base units", product(signed, instrument.contract_size)),
         entry_price=price_of(fields, "avgPx"),
         mark_price=price_of(fields, "markPx"),
+        initial_margin=fields.amount("imr"),
         raw=fields.raw(),
     )
 
@@ -135,8 +136,15 @@ def _added_up(rows: list[ExchangePosition]) -> ExchangePosition:
         quantity=total(row.quantity for row in rows),
         entry_price=weighted_average(priced) if same_way and len(priced) == len(rows) else None,
         mark_price=next((row.mark_price for row in rows if row.mark_price is not None), None),
+        initial_margin=_sum_of(row.initial_margin for row in rows),
         raw=canonical_json([row.raw for row in rows]),
     )
+
+
+def _sum_of(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """Return the sum, None where a part is not known."""
+    known = list(amounts)
+    return None if None in known else total(each for each in known if each is not None)
 
 
 def _by_currency(

@@ -6,16 +6,19 @@ stored as delivered and counts for nothing: its `booked_quantity` is the excess 
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from reconciliation.domain.amounts import ZERO, plain
 from reconciliation.domain.audit import EventDraft
-from reconciliation.domain.books import TradeState
+from reconciliation.domain.books import StandingExits, TradeState
 from reconciliation.domain.deliveries import DeliveredHistory, Delivery
 from reconciliation.domain.keys import DELIVERED_PREFIX
 from reconciliation.domain.plans.booking import with_quantity
+from reconciliation.domain.plans.reversals import is_synthetic
 from reconciliation.enums import (
+    SYNTHETIC_SOURCES,
     DeliveryOutcome,
     Direction,
     HistoryKind,
@@ -25,6 +28,7 @@ from reconciliation.enums import (
     TradeStatus,
 )
 from reconciliation.handlers.bulk import insert_rows
+from reconciliation.handlers.delivered_exits import ReplacementDesk, stands_for_a_fill
 from reconciliation.handlers.delivered_fills import FillDesk
 from reconciliation.handlers.delivered_orders import OrderDesk
 from reconciliation.handlers.delivered_rows import Desk, Refused
@@ -48,6 +52,7 @@ class HistoryDesk:
     ) -> None:
         self.desk, self.trades, self.orders = desk, trades, orders
         self.fills = FillDesk(desk, delivery, orders)
+        self.exits = ReplacementDesk(desk)
         known = {trade.pk for trade in trades.by_trade_id.values() if trade.pk is not None}
         wanted = {row.trade_id for row in delivery.history}
         concerned = {
@@ -90,13 +95,11 @@ class HistoryDesk:
         purpose = Purpose(row.kind)
         state = trade_state(trade)
         booked = self._excess(row, trade, order, net)
+        standing = None
         if purpose == Purpose.EXIT:
-            booked = self._without_dust(row, booked, state.open_quantity)
-        if purpose == Purpose.EXIT and booked > state.open_quantity:
-            raise Refused(
-                f"quantity: exits {plain(booked)} of {plain(state.open_quantity)} that is open;"
-                " deliver the missing ENTRY rows first"
-            )
+            if stands_for_a_fill(row.source, row.exchange_fill_id):
+                standing = self.exits.standing(self._standing(row))
+            booked = self._within_trade(row, booked, state, standing)
         added = TradeHistory(
             key=key,
             kind=row.kind,
@@ -110,11 +113,18 @@ class HistoryDesk:
             executed_at=row.executed_at,
             recorded_at=self.desk.now,
         )
-        self._rows[row.trade_id].append(added)
+        rows = self._rows[row.trade_id]
+        rows.append(added)
         self._new.append((added, trade, order))
         self._order_of_new[id(added)] = order
         if booked > 0:
-            _take(trade, with_quantity(state, purpose, booked, row.price), row.executed_at)
+            after = None
+            if standing is not None:
+                after = self.exits.replace(standing, trade, added, rows)
+            if after is None:
+                after = with_quantity(state, purpose, booked, row.price)
+                after = _with_status(after, row.executed_at)
+            _take(trade, after)
             self._touched[row.trade_id] = trade
         self.fills.take(row, trade, booked)
         self.trades.touch(trade)
@@ -150,6 +160,7 @@ class HistoryDesk:
             row.trade_id = trade.pk
             row.order_id = None if order is None else order.pk
         insert_rows(TradeHistory, [row for row, _, _ in self._new])
+        self.exits.write()
         by_profile: dict[int, set[tuple[str, Direction]]] = defaultdict(set)
         for trade in self._touched.values():
             by_profile[trade.profile_id].add((trade.symbol, Direction(trade.direction)))
@@ -157,6 +168,14 @@ class HistoryDesk:
             recalculate_positions(
                 profile_id=profile_id, touched=by_profile[profile_id], now=self.desk.now
             )
+
+    def released(self) -> dict[int, dict[int, TradeState]]:
+        """Return by profile the slices that rows have moved and that are not in quarantine."""
+        found: dict[int, dict[int, TradeState]] = {}
+        for trade in self._touched.values():
+            if trade.status != TradeStatus.QUARANTINED:
+                found.setdefault(trade.profile_id, {})[trade.pk] = trade_state(trade)
+        return found
 
     def events(self) -> list[EventDraft]:
         """Return one event a row taken; the rows are written by now."""
@@ -175,7 +194,7 @@ class HistoryDesk:
                 },
             )
             for row, trade, _ in self._new
-        ]
+        ] + self.exits.events(profiles)
 
     def _excess(
         self, row: DeliveredHistory, trade: Trade, order: Order | None, net: Decimal
@@ -186,7 +205,12 @@ class HistoryDesk:
         repeats: dict[str, Decimal] = defaultdict(lambda: ZERO)
         told: dict[str, Decimal] = defaultdict(lambda: ZERO)
         loose = ZERO  # what stands for fills that nobody has named
+        replaces = row.kind == HistoryKind.EXIT and stands_for_a_fill(
+            row.source, row.exchange_fill_id
+        )
         for each in rows:
+            if replaces and is_synthetic(each.source, each.exchange_fill_id):
+                continue  # no repeat of this exit: it stood for it until now
             is_of_order = order is None or self._is_of_order(each, order)
             fill_id = each.exchange_fill_id
             if each.source == HistorySource.BOT:
@@ -196,7 +220,9 @@ class HistoryDesk:
                 elif row.exchange_fill_id is None and is_of_order:
                     loose -= each.quantity - each.booked_quantity
             elif fill_id is None:
-                if each.source in _ESTIMATES or (row.exchange_fill_id is None and is_of_order):
+                if each.source in SYNTHETIC_SOURCES or (
+                    row.exchange_fill_id is None and is_of_order
+                ):
                     loose += each.booked_quantity
             elif row.exchange_fill_id is not None or is_of_order:
                 by_portal[fill_id] += each.booked_quantity
@@ -224,6 +250,30 @@ class HistoryDesk:
         taken = (row.booked_quantity for row in rows if self._is_of_order(row, order))
         return min(quantity, max(order.quantity - sum(taken, ZERO), ZERO))
 
+    def _within_trade(
+        self,
+        row: DeliveredHistory,
+        booked: Decimal,
+        state: TradeState,
+        standing: StandingExits | None,
+    ) -> Decimal:
+        """Return what an exit counts of what its trade has left; raises `Refused` beyond that.
+
+        A slice that was closed without a fill has no more to lose: there the surplus counts for
+        nothing, and its fill, should there be one, is put before a person.
+        """
+        replaceable = ZERO if standing is None else standing.quantity
+        room = state.open_quantity + replaceable
+        booked = self._without_dust(row, booked, room)
+        if booked <= room:
+            return booked
+        if state.open_quantity == 0 and replaceable > 0:
+            return room
+        raise Refused(
+            f"quantity: exits {plain(booked)} of {plain(room)} that is open;"
+            " deliver the missing ENTRY rows first"
+        )
+
     def _without_dust(self, row: DeliveredHistory, booked: Decimal, left: Decimal) -> Decimal:
         """Return what an exit counts: what closed as dust is not there to be exited again."""
         dust = sum((each.booked_quantity for each in self._standing(row) if _is_dust(each)), ZERO)
@@ -238,6 +288,7 @@ class HistoryDesk:
             for each in rows
             if each.kind == row.kind
             and each.pk not in reversed_rows
+            and not self.exits.is_reversed(each)
             and (each.kind == HistoryKind.EXIT or each.source not in _EXIT_SOURCES)
         ]
 
@@ -252,8 +303,6 @@ class HistoryDesk:
         )
 
 
-# Exits that were booked for fills nobody had seen, whichever order's they turn out to be.
-_ESTIMATES = frozenset({HistorySource.SYNTHETIC, HistorySource.OPERATOR})
 _EXIT_SOURCES = frozenset({HistorySource.SYNTHETIC, HistorySource.DUST})
 
 
@@ -261,15 +310,22 @@ def _is_dust(row: TradeHistory) -> bool:
     return row.source == HistorySource.DUST
 
 
-def _take(trade: Trade, state: TradeState, executed_at: datetime) -> None:
-    """Write quantities, and the status that they mean, to a trade row."""
+def _take(trade: Trade, state: TradeState) -> None:
+    """Write quantities and status to a trade row."""
     trade.entry_quantity, trade.exit_quantity = state.entry_quantity, state.exit_quantity
     trade.average_entry_price = state.average_entry_price
     trade.average_exit_price = state.average_exit_price
+    trade.reversals = state.reversals
+    trade.status, trade.closed_at = state.status, state.closed_at
+
+
+def _with_status(state: TradeState, executed_at: datetime) -> TradeState:
+    """Return a trade with the status that its quantities mean."""
     if state.open_quantity == 0:
-        trade.status, trade.closed_at = TradeStatus.CLOSED, executed_at
-    elif trade.status != TradeStatus.QUARANTINED:
-        trade.status, trade.closed_at = TradeStatus.OPEN, None
+        return replace(state, status=TradeStatus.CLOSED, closed_at=executed_at)
+    if state.status != TradeStatus.QUARANTINED:
+        return replace(state, status=TradeStatus.OPEN, closed_at=None)
+    return state
 
 
 def _net(row: DeliveredHistory, trade: Trade) -> Decimal:

@@ -121,6 +121,7 @@ class TradeDesk:
                 "exit_quantity",
                 "average_entry_price",
                 "average_exit_price",
+                "reversals",
                 "closed_at",
                 "last_activity_at",
                 "version",

@@ -28,6 +28,8 @@ from reconciliation.handlers.delivered_positions import PositionDesk
 from reconciliation.handlers.delivered_rows import Desk, OutOfScope, Refused
 from reconciliation.handlers.delivered_trades import TradeDesk
 from reconciliation.handlers.delivered_values import Delivered, find_fault
+from reconciliation.handlers.review_items import supersede_reviews_of
+from reconciliation.handlers.targets import Target
 from reconciliation.handlers.unit import Unit, transaction_unit
 from reconciliation.models import ExchangeAccount, Profile
 
@@ -145,6 +147,7 @@ def _take(delivery: Delivery, desk: Desk, unit: Unit, answers: _Answers) -> list
     trades.write()
     orders.write()
     history.write()
+    _take_back_questions(history, desk, unit)
     # Position rows follow the history: the delivered ones are judged after that.
     positions = PositionDesk(desk, delivery)
     reports += _judge(delivery.positions, positions.judge, answers)
@@ -153,6 +156,19 @@ def _take(delivery: Delivery, desk: Desk, unit: Unit, answers: _Answers) -> list
         for event in desk_of_rows.events():
             unit.record(event)
     return reports
+
+
+def _take_back_questions(history: HistoryDesk, desk: Desk, unit: Unit) -> None:
+    """Take back the questions about slices that delivered exits have closed."""
+    profiles = {profile.pk: profile for profile in desk.profiles.values()}
+    for profile_id, trades in sorted(history.released().items()):
+        target = Target(
+            account_id=desk.account.pk,
+            account_name=desk.account.name,
+            profile_id=profile_id,
+            profile_name=profiles[profile_id].name,
+        )
+        supersede_reviews_of(trades, target, unit)
 
 
 def _take_one_by_one(

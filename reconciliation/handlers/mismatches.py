@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from reconciliation.domain.audit import EventDraft
 from reconciliation.domain.keys import canonical_json, evidence_hash
@@ -29,6 +30,8 @@ def write_mismatches(
     """
     now = unit.now
     rows = [_new_row(draft, account_id, run_id, unit) for draft in plan.new]
+    # What was accepted and is another one now gives up its key before the new one takes it.
+    _resolve(plan, unit, named)
     insert_rows(Mismatch, rows)
     insert_rows(
         MismatchSighting,
@@ -39,6 +42,7 @@ def write_mismatches(
                 not_found_count=draft.not_found_count,
                 last_run_id=run_id,
                 last_seen_at=now,
+                **_seen_by_heartbeat(draft),
             )
             for row, draft in zip(rows, plan.new, strict=True)
         ],
@@ -57,7 +61,6 @@ def write_mismatches(
                 )
             )
         )
-    _resolve(plan, unit, named)
     _see_again(plan, run_id, unit)
     if plan.found:
         MismatchSighting.objects.filter(
@@ -82,7 +85,7 @@ def _new_row(draft: MismatchDraft, account_id: int, run_id: int, unit: Unit) -> 
         drift=draft.drift,
         database_side=plain["database"],
         exchange_side=plain["exchange"],
-        evidence_hash=evidence_hash(sides),
+        evidence_hash=evidence_hash(sides if draft.sameness is None else draft.sameness),
         first_run_id=run_id,
         opened_at=unit.now,
         closed_at=unit.now if resolved else None,
@@ -123,11 +126,34 @@ def _see_again(plan: MismatchPlan, run_id: int, unit: Unit) -> None:
         sighting.not_found_count = seen[sighting.mismatch_id].not_found_count
         sighting.last_run_id = run_id
         sighting.last_seen_at = unit.now
+        for name, value in _seen_by_heartbeat(seen[sighting.mismatch_id]).items():
+            setattr(sighting, name, value)
     update_rows(
         MismatchSighting,
         sightings,
-        fields=["count", "not_found_count", "last_run_id", "last_seen_at"],
+        fields=[
+            "count",
+            "not_found_count",
+            "last_run_id",
+            "last_seen_at",
+            "streak",
+            "quantity",
+            "mark",
+            "notional_usd",
+        ],
     )
+
+
+def _seen_by_heartbeat(draft: MismatchDraft) -> dict[str, Any]:
+    seen = draft.sighting
+    if seen is None:
+        return {}
+    return {
+        "streak": seen.streak,
+        "quantity": seen.quantity,
+        "mark": seen.mark,
+        "notional_usd": seen.notional_usd,
+    }
 
 
 def _event(

@@ -1,6 +1,5 @@
 """Write the rows of changes, all of a kind in one statement."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -8,23 +7,18 @@ from decimal import Decimal
 
 from reconciliation.domain.audit import EventDraft
 from reconciliation.domain.books import OrderState, TradeState
-from reconciliation.domain.keys import canonical_json, evidence_hash
 from reconciliation.domain.plans.changes import Change
-from reconciliation.enums import WAITING_REVIEW_STATUSES, Origin, ReviewStatus
+from reconciliation.enums import Origin
 from reconciliation.handlers.bulk import insert_rows, update_rows
-from reconciliation.handlers.texts import storable
-from reconciliation.handlers.unit import Unit
 from reconciliation.models import (
     Fill,
     FillAllocation,
     Order,
     OrderLeg,
     Position,
-    ReviewItem,
     Trade,
     TradeHistory,
 )
-from reconciliation.selectors.lists import id_list
 
 _TRADE_FIELDS = (
     "status",
@@ -67,7 +61,9 @@ def insert_new_rows(changes: Sequence[Change], *, account_id: int) -> list[Chang
     return [_with_ids(change, ids, order_ids) for change in changes]
 
 
-def write_history(changes: Sequence[Change], *, run_id: int, now: datetime) -> None:
+def write_history(
+    changes: Sequence[Change], *, run_id: int | None, decision_id: int | None, now: datetime
+) -> None:
     """Insert history rows, then the allocations that point to them."""
     rows = {
         draft.key: TradeHistory(
@@ -83,7 +79,9 @@ def write_history(changes: Sequence[Change], *, run_id: int, now: datetime) -> N
             estimated=draft.estimated,
             order_id=draft.order_id,
             exchange_fill_id=draft.exchange_fill_id,
+            reverses_id=draft.reverses_id,
             run_id=run_id,
+            decision_id=decision_id,
             evidence_hash=draft.evidence_hash,
             executed_at=draft.executed_at,
             recorded_at=now,
@@ -99,6 +97,7 @@ def write_history(changes: Sequence[Change], *, run_id: int, now: datetime) -> N
                 fill_id=draft.fill_id,
                 trade_id=draft.trade_id,
                 quantity=draft.quantity,
+                released=draft.released,
                 recorded_at=now,
             )
             if draft.history_id is not None:
@@ -116,7 +115,7 @@ def write_fills(changes: Sequence[Change]) -> None:
         allocated |= change.premises.fills
     for change in changes:
         for draft in change.allocations:
-            allocated[draft.fill_id] += draft.quantity
+            allocated[draft.fill_id] += -draft.quantity if draft.released else draft.quantity
     update_rows(
         Fill,
         [Fill(pk=fill_id, allocated_quantity=amount) for fill_id, amount in allocated.items()],
@@ -174,54 +173,6 @@ def write_legs(changes: Sequence[Change], *, account_id: int, now: datetime) -> 
             for leg in change.legs
         ],
     )
-
-
-def write_reviews(
-    changes: Sequence[Change], *, account_id: int, profile_id: int, run_id: int, unit: Unit
-) -> None:
-    """Put questions before a person; one that waits already, or was answered, is not repeated."""
-    drafts = [draft for change in changes for draft in change.reviews]
-    if not drafts:
-        return
-    hashes = {id(draft): evidence_hash(draft.evidence) for draft in drafts}
-    known = list(
-        ReviewItem.objects.filter(trade_id__in=id_list(draft.trade_id for draft in drafts))
-    )
-    waiting = {
-        (item.queue, item.trade_id, item.reason)
-        for item in known
-        if item.status in WAITING_REVIEW_STATUSES
-    }
-    answered = {(item.queue, item.trade_id, item.evidence_hash) for item in known}
-    rows = [
-        ReviewItem(
-            account_id=account_id,
-            profile_id=profile_id,
-            queue=draft.queue,
-            status=ReviewStatus.PENDING,
-            reason=draft.reason,
-            trade_id=draft.trade_id,
-            quantity=draft.quantity,
-            evidence=storable(json.loads(canonical_json(draft.evidence))),
-            evidence_hash=hashes[id(draft)],
-            first_run_id=run_id,
-            opened_at=unit.now,
-        )
-        for draft in drafts
-        if (draft.queue, draft.trade_id, draft.reason) not in waiting
-        and (draft.queue, draft.trade_id, hashes[id(draft)]) not in answered
-    ]
-    insert_rows(ReviewItem, rows)
-    for row in rows:
-        unit.record(
-            EventDraft(
-                action="review.opened",
-                object_type="review",
-                object_id=str(row.pk),
-                after={"queue": row.queue, "reason": row.reason, "trade": row.trade_id},
-                evidence=(row.evidence_hash,),
-            )
-        )
 
 
 def _new_trade(state: TradeState, account_id: int) -> Trade:

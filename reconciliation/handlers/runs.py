@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
@@ -35,6 +36,8 @@ class RunRecord:
     step_ms: dict[str, int] = field(default_factory=dict)
     row_errors: list[str] = field(default_factory=list)
     skipped_profiles: Sequence[str] = ()
+    marks: Mapping[str, Decimal] = field(default_factory=dict)
+    """Those that the run read, by symbol: what its money figures rest on; no column."""
 
 
 def claim_run(

@@ -46,6 +46,11 @@ OPERATIONAL_TABLES = {
     "reconciliation_apikeyuse": "when a bot was last heard of, to the minute; no state",
     "reconciliation_clusterbeat": "that a cluster of workers lives; no state",
     "reconciliation_mismatchsighting": "how often a run saw a mismatch: observation, no state",
+    "reconciliation_escalationsighting": "how often a cause was seen: observation, no state",
+    "reconciliation_paritywatch": "how often a position was seen alike: derived from readings",
+    "reconciliation_parityreading": "what a heartbeat read; a reading is its own record",
+    "reconciliation_markprice": "the last mark that was read; money figures are shown by it",
+    "reconciliation_watchdogstate": "what the watchdog saw last; a pause is the state",
 }
 
 _WRITE = re.compile(
@@ -200,8 +205,11 @@ def transaction_unit(
     ip: str = "",
     using: str = "default",
     before_commit: Callable[[], None] | None = None,
+    durable: bool = True,
 ) -> Iterator[Unit]:
     """Open a durable transaction; commit its writes with its sealed events, or nothing at all.
+
+    Only what tells of a write that Django's own pages do joins their transaction (`durable=False`).
 
     `before_commit` is called when everything is written and nothing committed. Raises
     `NestedUnit` within a unit, RuntimeError within any other transaction, `UnauditedWrite` when
@@ -219,7 +227,7 @@ def transaction_unit(
         using=using,
     )
     with ExitStack() as stack:
-        stack.enter_context(transaction.atomic(using=using, durable=True))
+        stack.enter_context(transaction.atomic(using=using, durable=durable))
         stack.enter_context(connections[using].execute_wrapper(unit._watch))
         stack.callback(setattr, _active, "unit", None)
         _active.unit = unit

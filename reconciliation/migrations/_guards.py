@@ -19,6 +19,8 @@ HISTORY = "reconciliation_tradehistory"
 ALLOCATION = "reconciliation_fillallocation"
 FILL = "reconciliation_fill"
 ORDER = "reconciliation_order"
+DECISION = "reconciliation_decision"
+CAPITAL_ENTRY = "reconciliation_capitalentry"
 TRADE = "reconciliation_trade"
 
 FILL_EVIDENCE = (
@@ -49,6 +51,11 @@ APPEND_ONLY = {
     HISTORY: "trade_history_is_final",
     ALLOCATION: "fill_allocation_is_final",
 }
+# Those that a later migration added, with the others from then on.
+APPEND_ONLY_SINCE_DECISIONS = APPEND_ONLY | {
+    DECISION: "decision_is_final",
+    CAPITAL_ENTRY: "capital_entry_is_final",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +75,15 @@ class Guard:
 
 
 def install(
-    schema_editor: BaseDatabaseSchemaEditor, *, order_transitions: Pairs, trade_transitions: Pairs
+    schema_editor: BaseDatabaseSchemaEditor,
+    *,
+    order_transitions: Pairs,
+    trade_transitions: Pairs,
+    append_only: Mapping[str, str] = APPEND_ONLY,
 ) -> None:
     """Create every guard."""
-    guards = _guards({ORDER: order_transitions, TRADE: trade_transitions})
-    for statement in _engine(schema_editor).create(guards):
+    guards = _guards({ORDER: order_transitions, TRADE: trade_transitions}, append_only)
+    for statement in _engine(schema_editor).create(guards, append_only):
         schema_editor.execute(statement, params=None)
 
 
@@ -91,11 +102,11 @@ def _engine(schema_editor: BaseDatabaseSchemaEditor):
     return engines[schema_editor.connection.vendor]
 
 
-def _guards(transitions: Mapping[str, Pairs]) -> list[Guard]:
+def _guards(transitions: Mapping[str, Pairs], append_only: Mapping[str, str]) -> list[Guard]:
     """Return the rules that both engines can say alike."""
     final = [
         Guard(rule=rule, table=table, event=event, says=f"no row is {done}")
-        for table, rule in APPEND_ONLY.items()
+        for table, rule in append_only.items()
         for event, done in (("BEFORE UPDATE", "changed"), ("BEFORE DELETE", "deleted"))
     ]
     # On SQLite a REPLACE is a DELETE and an INSERT: where deleting were allowed, it would walk

@@ -1,9 +1,9 @@
 """The guards in PostgreSQL's words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reconciliation.migrations._guards import ALLOCATION, APPEND_ONLY, FILL, Guard
+from reconciliation.migrations._guards import ALLOCATION, FILL, Guard
 
 
 def _refuse(rule: str, says: str) -> str:
@@ -35,6 +35,7 @@ _FUNCTIONS = {
             kept {FILL}%ROWTYPE := OLD;
         BEGIN
             kept.allocated_quantity := NEW.allocated_quantity;
+            kept.set_aside := NEW.set_aside;
             IF kept IS DISTINCT FROM NEW THEN {_AS_TOLD} END IF;
             RETURN NEW;
         END""",
@@ -61,7 +62,7 @@ _FUNCTIONS = {
 }
 
 
-def create(guards: Iterable[Guard]) -> list[str]:
+def create(guards: Iterable[Guard], append_only: Mapping[str, str]) -> list[str]:
     """Return the statements that create the guards."""
     functions = [
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $guard${body}$guard$"
@@ -70,12 +71,12 @@ def create(guards: Iterable[Guard]) -> list[str]:
     truncate = [
         f'CREATE TRIGGER "guard_{rule}_truncate" BEFORE TRUNCATE ON {table} FOR EACH STATEMENT'
         f" EXECUTE FUNCTION reconciliation_guard_truncate('{rule}', 'the table is not emptied')"
-        for table, rule in APPEND_ONLY.items()
+        for table, rule in append_only.items()
     ]
     own = [
         f'CREATE TRIGGER "guard_fill_is_evidence_update" BEFORE UPDATE ON {FILL} FOR EACH ROW'
         " EXECUTE FUNCTION reconciliation_guard_fill_evidence"
-        "('fill_is_evidence', 'only allocated_quantity changes')",
+        "('fill_is_evidence', 'only allocated_quantity and set_aside change')",
         f'CREATE TRIGGER "guard_fill_never_over_consumed_insert" AFTER INSERT ON {ALLOCATION}'
         " REFERENCING NEW TABLE AS added FOR EACH STATEMENT"
         " EXECUTE FUNCTION reconciliation_guard_allocation()",

@@ -4,7 +4,7 @@ Exact decimals are texts of fixed width there, whose order is the order of the n
 them are taken in integers, never in floats.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reconciliation.migrations._guards import ALLOCATION, FILL, FILL_EVIDENCE, Guard
@@ -14,8 +14,8 @@ from reconciliation.migrations._guards import ALLOCATION, FILL, FILL_EVIDENCE, G
 _LIMBS = ((2, 10), (12, 10), (23, 9), (32, 9))
 
 
-def create(guards: Iterable[Guard]) -> list[str]:
-    """Return the statements that create the guards."""
+def create(guards: Iterable[Guard], append_only: Mapping[str, str]) -> list[str]:
+    """Return the statements that create the guards; SQLite has no TRUNCATE to refuse."""
     return [_trigger(guard) for guard in [*guards, *_own_guards()]]
 
 
@@ -41,7 +41,7 @@ def _own_guards() -> list[Guard]:
             rule="fill_is_evidence",
             table=FILL,
             event="BEFORE UPDATE",
-            says="only allocated_quantity changes",
+            says="only allocated_quantity and set_aside change",
             when=" OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in FILL_EVIDENCE),
         ),
         Guard(

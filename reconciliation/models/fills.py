@@ -21,7 +21,11 @@ class FillQuerySet(models.QuerySet["Fill"]):
 
 
 class Fill(models.Model):
-    """One execution at the exchange, kept as it was read; only `allocated_quantity` changes."""
+    """One execution at the exchange, kept as it was read.
+
+    Only `allocated_quantity` changes, and `set_aside` by a person's decision: whose remaining
+    quantity is not ours is asked about no more, and holds up no repair.
+    """
 
     account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="fills")
     symbol = models.CharField(max_length=64)
@@ -43,6 +47,9 @@ class Fill(models.Model):
     fee_currency = models.CharField(max_length=16, null=True, blank=True)  # noqa: DJ001
     executed_at = models.DateTimeField()
     raw = models.TextField(blank=True)
+    set_aside = models.BooleanField(
+        default=False, help_text="A person said that what is not booked of it is not ours."
+    )
     run = models.ForeignKey(
         "reconciliation.Run", on_delete=models.PROTECT, related_name="fills", null=True, blank=True
     )

@@ -81,12 +81,25 @@ class Mismatch(models.Model):
 
 
 class MismatchSighting(models.Model):
-    """How often, and when last, a run saw a mismatch: observation, not state, so not audited."""
+    """How often, and when last, a run saw a mismatch: observation, not state, so not audited.
+
+    What a position's mismatch comes to in money moves with the mark: it is what was seen last.
+    """
 
     mismatch = models.OneToOneField(Mismatch, on_delete=models.PROTECT, related_name="sighting")
     count = models.PositiveIntegerField(default=1)
     not_found_count = models.PositiveIntegerField(
         default=0, help_text="Consecutive look-ups in which the exchange knew no such order."
+    )
+    streak = models.PositiveIntegerField(
+        default=0, help_text="Consecutive confirmations by the heartbeat, as of the last one."
+    )
+    quantity = ExactDecimalField(
+        null=True, blank=True, help_text="The slice's share of the difference, without its sign."
+    )
+    mark = ExactDecimalField(null=True, blank=True)
+    notional_usd = ExactDecimalField(
+        null=True, blank=True, help_text="Share × mark; empty where there is no mark."
     )
     last_run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="sightings")
     last_seen_at = models.DateTimeField()

@@ -121,6 +121,8 @@ class Order(models.Model):
             # The admin's changelist: by status, newest first.
             models.Index(F("status"), F("id"), name="order_by_status"),
             models.Index(fields=["created_at", "id"], name="order_by_time"),
+            # The heartbeat asks which symbols are busy.
+            models.Index(fields=["account", "last_activity_at"], name="order_by_activity"),
         ]
         ordering = ["id"]
 

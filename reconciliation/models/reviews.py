@@ -6,7 +6,6 @@ from django.db.models import Q
 from reconciliation.enums import (
     WAITING_REVIEW_STATUSES,
     QuarantineReason,
-    ReviewQueue,
     ReviewStatus,
 )
 from reconciliation.models.accounts import ExchangeAccount, Profile
@@ -16,15 +15,21 @@ from reconciliation.models.runs import Run
 from reconciliation.models.trades import Trade
 
 
-class ReviewItem(models.Model):
-    """One question to a person. The evidence is hashed, so that a changed one is noticed.
+class ReviewItemQuerySet(models.QuerySet["ReviewItem"]):
+    def waiting(self) -> "ReviewItemQuerySet":
+        return self.filter(status__in=sorted(WAITING_REVIEW_STATUSES))
 
-    `quantity` is what the question is about, base units; None where it is unknown.
+
+class ReviewItem(models.Model):
+    """A slice that waits for a person: the quarantine queue.
+
+    `quantity` is what the question is about, base units; None where it is unknown. `fill` is set
+    where it is about one fill. `evidence` is as it was read; `evidence_hash` is of what makes it
+    another one: kind, drift and fill ids. `version` is what a decision relies on.
     """
 
     account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="reviews")
     profile = models.ForeignKey(Profile, on_delete=models.PROTECT, related_name="reviews")
-    queue = models.CharField(max_length=12, choices=ReviewQueue)
     status = models.CharField(max_length=12, choices=ReviewStatus)
     reason = models.CharField(max_length=24, choices=QuarantineReason)
     trade = models.ForeignKey(Trade, on_delete=models.PROTECT, related_name="reviews")
@@ -39,16 +44,19 @@ class ReviewItem(models.Model):
     closed_at = models.DateTimeField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1)
 
+    objects = ReviewItemQuerySet.as_manager()
+
     class Meta:
+        verbose_name = "quarantined slice"
         constraints = [
             # Two, because a missing fill is distinct from another missing fill in an index.
             models.UniqueConstraint(
-                fields=["queue", "trade", "reason"],
+                fields=["trade", "reason"],
                 name="review_one_waiting_per_trade",
                 condition=Q(status__in=sorted(WAITING_REVIEW_STATUSES), fill=None),
             ),
             models.UniqueConstraint(
-                fields=["queue", "fill"],
+                fields=["fill"],
                 name="review_one_waiting_per_fill",
                 condition=Q(status__in=sorted(WAITING_REVIEW_STATUSES), fill__isnull=False),
             ),
@@ -59,8 +67,8 @@ class ReviewItem(models.Model):
                 name="review_reason_known", condition=Q(reason__in=QuarantineReason.values)
             ),
         ]
-        indexes = [models.Index(fields=["queue", "status", "id"], name="review_by_status")]
+        indexes = [models.Index(fields=["status", "id"], name="review_by_status")]
         ordering = ["id"]
 
     def __str__(self) -> str:
-        return f"{self.queue} {self.reason} of {self.trade_id}"
+        return f"{self.reason} of {self.trade_id}"

@@ -107,6 +107,8 @@ class Trade(models.Model):
             ),
             models.Index(fields=["status", "id"], name="trade_by_status"),
             models.Index(fields=["opened_at", "id"], name="trade_by_time"),
+            # The heartbeat asks which symbols are busy.
+            models.Index(fields=["account", "last_activity_at"], name="trade_by_activity"),
         ]
         ordering = ["id"]
 
@@ -149,6 +151,14 @@ class TradeHistory(models.Model):
         related_name="history",
         null=True,
         blank=True,
+    )
+    decision = models.ForeignKey(
+        "reconciliation.Decision",
+        on_delete=models.PROTECT,
+        related_name="history",
+        null=True,
+        blank=True,
+        help_text="The person's decision that wrote it, if one did.",
     )
     evidence_hash = models.CharField(max_length=64, blank=True)
     executed_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""What is still to be put right, counted: mismatches, parity, review queues, the jobs' queue.
+"""What is still to be put right, counted: mismatches, trades, review queues, the jobs' queue.
 
 Counts of the portal's own rows are numbers, 0 where there are none; what cannot be known from
 here is None. Each is one query by ids, since a join for the sake of a name would keep an engine
@@ -14,8 +14,6 @@ from django_q.conf import Conf as QueueConf
 from django_q.models import OrmQ
 
 from reconciliation.enums import (
-    PARITY_MISMATCH_KINDS,
-    WAITING_REVIEW_STATUSES,
     ExternalStatus,
     HistorySource,
     MismatchKind,
@@ -97,17 +95,6 @@ def count_mismatches(
     return sum(group.count for group in alike if kind is None or group.kind == kind)
 
 
-def load_parity_mismatch_trades() -> dict[int, int]:
-    """Return by profile id the trades that an open finding of a position comparison concerns."""
-    rows = Mismatch.objects.exclude(status=MismatchStatus.RESOLVED).filter(
-        status=MismatchStatus.OPEN,
-        kind__in=sorted(PARITY_MISMATCH_KINDS),
-        trade__isnull=False,
-    )
-    groups = rows.order_by().values_list("trade__profile_id")
-    return dict(groups.annotate(count=Count("trade", distinct=True)))
-
-
 def load_quarantined_trades() -> dict[int, int]:
     """Return by profile id the trades that wait in quarantine."""
     rows = Trade.objects.filter(status=TradeStatus.QUARANTINED).order_by()
@@ -123,14 +110,15 @@ def load_auto_closed_trades() -> dict[int, int]:
 
 def load_review_queues(*, now: datetime) -> dict[ReviewQueue, Queue]:
     """Return both queues of what waits for a person."""
-    rows = ReviewItem.objects.filter(
-        queue=ReviewQueue.QUARANTINE, status__in=sorted(WAITING_REVIEW_STATUSES)
-    )
-    groups = rows.order_by().values_list("queue").annotate(Count("pk"), Min("opened_at"))
-    found = {queue: _queue(count, oldest, now) for queue, count, oldest in groups}
-    row = BackfillCandidate.objects.waiting().aggregate(count=Count("pk"), oldest=Min("opened_at"))
-    found[ReviewQueue.BACKFILL] = _queue(row["count"], row["oldest"], now)
-    return {queue: found.get(queue, _queue(0, None, now)) for queue in ReviewQueue}
+    waiting = {
+        ReviewQueue.QUARANTINE: ReviewItem.objects.waiting(),
+        ReviewQueue.BACKFILL: BackfillCandidate.objects.waiting(),
+    }
+    rows = {
+        queue: items.aggregate(count=Count("pk"), oldest=Min("opened_at"))
+        for queue, items in waiting.items()
+    }
+    return {queue: _queue(row["count"], row["oldest"], now) for queue, row in rows.items()}
 
 
 def load_external_orders(*, now: datetime) -> dict[int, Queue]:

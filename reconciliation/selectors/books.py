@@ -20,10 +20,13 @@ from reconciliation.domain.books import (
 from reconciliation.domain.id_patterns import ClientOrderIdPattern
 from reconciliation.domain.keys import DELIVERED_PREFIX, parse_client_order_id, trade_code
 from reconciliation.domain.plans.booking import net_quantity
+from reconciliation.domain.plans.nobodys import GONE_FROM_EXCHANGE
 from reconciliation.domain.positions import position_of
 from reconciliation.domain.types import ExchangeFill, ExchangeOrder, Instrument
+from reconciliation.domain.unowned import OrderKey
 from reconciliation.enums import (
     HOLDING_TRADE_STATUSES,
+    TERMINAL_ORDER_STATUSES,
     CandidateStatus,
     ExternalStatus,
     HistoryKind,
@@ -55,6 +58,10 @@ from reconciliation.selectors.states import (
     order_state,
     position_row,
     trade_state,
+)
+from reconciliation.selectors.synthetic_exits import (
+    find_synthetically_exited,
+    load_synthetic_exits,
 )
 
 
@@ -90,18 +97,22 @@ def load_books(
     )
     orders = _load_orders(account.pk, unbooked.values(), listed, mismatches)
     fills = _with_fills_of_orders(account.pk, orders.values(), unbooked)
+    exited = find_synthetically_exited(account.pk, unbooked.values())
     history, trade_ids = _load_delivered_rows(
-        account.pk, orders.values(), unbooked.values(), listed
+        account.pk, orders.values(), unbooked.values(), listed, exited
     )
+    trade_ids |= exited
     trade_ids |= {order.trade_id for order in orders.values() if order.trade_id is not None}
+    trades = _load_trades(account.pk, trade_ids, unbooked.values(), listed, client_order_ids)
     bases = {
         symbol: instrument.base
         for symbol, instrument in instruments.items()
         if instrument.type == InstrumentType.SPOT
     }
+    decided_orders, waiting_orders = _load_external_orders(account.pk)
     return Books(
         profiles=profiles,
-        trades=_load_trades(account.pk, trade_ids, unbooked.values(), listed, client_order_ids),
+        trades=trades,
         orders=orders,
         fills=tuple(fills.values()),
         history=_with_coverage(history, bases),
@@ -109,17 +120,30 @@ def load_books(
         open_mismatches=mismatches,
         amount_steps={symbol: item.amount_step for symbol, item in instruments.items()},
         base_currencies=bases,
-        decided_orders=frozenset(
-            ExternalOrder.objects.filter(account=account)
-            .exclude(status=ExternalStatus.PENDING)
-            .values_list("symbol", "exchange_order_id")
-        ),
+        decided_orders=decided_orders,
+        waiting_orders=waiting_orders,
         is_hedged=account.position_mode == PositionMode.HEDGE,
         baseline_at=account.baseline_at,
         client_order_ids=client_order_ids,
         disabled_profiles=disabled,
         candidates=_load_candidates(account.pk, unbooked),
+        synthetic_exits=load_synthetic_exits(trades, unbooked.values()),
     )
+
+
+def _load_external_orders(account_id: int) -> tuple[frozenset[OrderKey], frozenset[OrderKey]]:
+    """Return the external orders that a person decided on, and those that wait for one.
+
+    One that was gone before anybody decided is neither: it is a new question if it comes back.
+    """
+    rows = ExternalOrder.objects.filter(account_id=account_id).exclude(
+        status=ExternalStatus.IGNORED, why=GONE_FROM_EXCHANGE
+    )
+    found = list(rows.values_list("symbol", "exchange_order_id", "status"))
+    waiting = frozenset(
+        (symbol, name) for symbol, name, status in found if status == ExternalStatus.PENDING
+    )
+    return frozenset((symbol, name) for symbol, name, _ in found) - waiting, waiting
 
 
 def _load_candidates(account_id: int, unbooked: Iterable[int]) -> tuple[CandidateState, ...]:
@@ -239,6 +263,7 @@ def _load_delivered_rows(
     orders: Iterable[OrderState],
     unbooked: Iterable[KeptFill],
     listed: Sequence[ExchangeOrder],
+    synthetically_exited: Iterable[int],
 ) -> tuple[list[TradeHistory], set[int]]:
     """Return the history rows that unbooked fills may be linked to, and their trades."""
     fills = [kept.fill for kept in unbooked]
@@ -269,6 +294,7 @@ def _load_delivered_rows(
                 trade__status__in=sorted(HOLDING_TRADE_STATUSES),
                 trade__symbol__in=text_list(fill.symbol for fill in fills),
             ),
+            nameless.filter(kind=HistoryKind.EXIT, trade_id__in=id_list(synthetically_exited)),
             # An order that is only adopted now may be what such a row speaks of.
             nameless.filter(trade__code__in=text_list(codes)),
             nameless.filter(trade__trade_id__in=text_list(hints)),
@@ -277,10 +303,39 @@ def _load_delivered_rows(
     return rows, {row.trade_id for row in rows}
 
 
+def load_nameless_exits(
+    trade_ids: Iterable[int], base_currencies: Mapping[str, str]
+) -> tuple[HistoryRow, ...]:
+    """Return the exits of trades that were delivered without a fill id and still stand."""
+    rows = TradeHistory.objects.filter(
+        trade_id__in=id_list(trade_ids),
+        kind=HistoryKind.EXIT,
+        source=HistorySource.BOT,
+        key__startswith=DELIVERED_PREFIX,
+        booked_quantity__gt=0,
+        exchange_fill_id__isnull=True,
+        reversed_by__isnull=True,
+    ).order_by()
+    return _with_coverage(list(rows), base_currencies)
+
+
+def _unnamed_orders(rows: Iterable[TradeHistory]) -> set[int]:
+    """Return which orders of the rows have ended, and have no exchange id of their own or a leg."""
+    ids = [row.order_id for row in rows if row.order_id is not None]
+    orders = Order.objects.filter(
+        pk__in=id_list(ids),
+        exchange_order_id__isnull=True,
+        status__in=sorted(TERMINAL_ORDER_STATUSES),
+        legs__isnull=True,
+    )
+    return set(orders.order_by().values_list("pk", flat=True))
+
+
 def _with_coverage(
     rows: list[TradeHistory], base_currencies: Mapping[str, str]
 ) -> tuple[HistoryRow, ...]:
     """Return the rows with the net quantity that fills are allocated to them."""
+    unnamed = _unnamed_orders(rows)
     covered = dict.fromkeys((row.pk for row in rows), ZERO)
     allocations = FillAllocation.objects.filter(history_id__in=id_list(covered)).select_related(
         "fill"
@@ -289,4 +344,7 @@ def _with_coverage(
         fill = kept_fill(allocation.fill).fill
         net = net_quantity(fill, allocation.quantity, base_currencies.get(fill.symbol))
         covered[allocation.history_id] += -net if allocation.released else net
-    return tuple(history_row(row, covered[row.pk]) for row in sorted(rows, key=lambda row: row.pk))
+    return tuple(
+        history_row(row, covered[row.pk], is_order_unnamed=row.order_id in unnamed)
+        for row in sorted(rows, key=lambda row: row.pk)
+    )

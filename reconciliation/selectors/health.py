@@ -3,21 +3,42 @@
 What was never measured is None; counts of the portal's own rows are 0.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from reconciliation.clock import MOST_AHEAD, Clock
 from reconciliation.conf import Conf
-from reconciliation.enums import HealthStatus, MismatchKind, MismatchStatus, RunKind, RunStatus
+from reconciliation.enums import (
+    HealthStatus,
+    MismatchKind,
+    MismatchStatus,
+    PauseSource,
+    RunKind,
+    RunStatus,
+)
 from reconciliation.models import Run
+from reconciliation.selectors.alerts import (
+    EscalationGroup,
+    OpenPause,
+    load_escalation_groups,
+    load_open_pauses,
+)
 from reconciliation.selectors.backlog import (
     MismatchGroup,
     count_mismatches,
     load_auto_closed_trades,
     load_current_mismatches,
-    load_parity_mismatch_trades,
     load_quarantined_trades,
+)
+from reconciliation.selectors.findings import (
+    Notional,
+    OpenFinding,
+    count_trades,
+    load_open_findings,
+    notional_of,
 )
 from reconciliation.selectors.locks import HeldLease
 from reconciliation.selectors.loop import AccountLoop, load_loops
@@ -26,10 +47,6 @@ MILLISECOND, SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
 # A job is stalled when it has not finished for more than this many intervals: schedules have a
 # granularity of a minute, so one late run says nothing.
 STALLED_AFTER_INTERVALS = 3
-# Positions are not compared by this version, so there is neither a flag to turn that on nor
-# anything that was measured by it.
-PARITY_HEARTBEAT_ENABLED = False
-PARITY_DRY_RUN = False
 FIELDS = (
     "status",
     "problems",
@@ -58,9 +75,11 @@ class Reading:
     at: datetime
     loops: Sequence[AccountLoop]
     mismatches: Sequence[MismatchGroup]
-    parity_mismatch_trades: Mapping[int, int]
+    findings: Sequence[OpenFinding]
     quarantined_trades: Mapping[int, int]
     auto_closed_trades: Mapping[int, int]
+    pauses: Sequence[OpenPause]
+    escalations: Sequence[EscalationGroup]
 
 
 def load_reading(*, clock: Clock) -> Reading:
@@ -69,16 +88,18 @@ def load_reading(*, clock: Clock) -> Reading:
         at=clock.now(),
         loops=load_loops(clock=clock),
         mismatches=load_current_mismatches(),
-        parity_mismatch_trades=load_parity_mismatch_trades(),
+        findings=load_open_findings(),
         quarantined_trades=load_quarantined_trades(),
         auto_closed_trades=load_auto_closed_trades(),
+        pauses=load_open_pauses(),
+        escalations=load_escalation_groups(),
     )
 
 
 def load_health(*, conf: Conf, clock: Clock) -> dict[str, object]:
     """Return the health of the portal as of now."""
     reading = load_reading(clock=clock)
-    mismatches = reading.mismatches
+    mismatches, notional = reading.mismatches, _notional(reading)
     return {
         "status": str(portal_status(reading, conf=conf)),
         "problems": _problems(reading, conf=conf),
@@ -92,26 +113,28 @@ def load_health(*, conf: Conf, clock: Clock) -> dict[str, object]:
             mismatches, status=MismatchStatus.ACCEPTED
         ),
         "reconciliationLastRun": _last_run_of_all(reading.loops),
-        "reconciliationParityHeartbeatEnabled": PARITY_HEARTBEAT_ENABLED,
-        "reconciliationParityDryRun": PARITY_DRY_RUN,
-        "reconciliationParityMismatchTrades": sum(reading.parity_mismatch_trades.values()),
+        "reconciliationParityHeartbeatEnabled": conf.parity_enabled,
+        "reconciliationParityDryRun": conf.parity_dry_run,
+        "reconciliationParityMismatchTrades": sum(count_trades(reading.findings).values()),
         "reconciliationParityQuarantinedTrades": sum(reading.quarantined_trades.values()),
         "reconciliationParityAutoClosedTrades": sum(reading.auto_closed_trades.values()),
-        "reconciliationParityMaxMismatchNotionalUsd": None,
-        "reconciliationParityTotalMismatchNotionalUsd": None,
-        "reconciliationIntegrityWatchdogTriggered": None,
+        "reconciliationParityMaxMismatchNotionalUsd": as_number(notional.largest),
+        "reconciliationParityTotalMismatchNotionalUsd": as_number(notional.total),
+        "reconciliationIntegrityWatchdogTriggered": any(
+            pause.source == PauseSource.PARITY_WATCHDOG for pause in reading.pauses
+        ),
         "accounts": [_account(loop, conf=conf, now=reading.at) for loop in reading.loops],
     }
 
 
-def unknown_health(reason: str) -> dict[str, object]:
+def unknown_health(reason: str, *, conf: Conf) -> dict[str, object]:
     """Return the health of a portal that cannot read its database: nothing is known but why."""
     return {
         **dict.fromkeys(FIELDS),
         "status": str(HealthStatus.DOWN),
         "problems": [reason],
-        "reconciliationParityHeartbeatEnabled": PARITY_HEARTBEAT_ENABLED,
-        "reconciliationParityDryRun": PARITY_DRY_RUN,
+        "reconciliationParityHeartbeatEnabled": conf.parity_enabled,
+        "reconciliationParityDryRun": conf.parity_dry_run,
     }
 
 
@@ -125,9 +148,32 @@ def loop_is_healthy(reading: Reading, *, conf: Conf) -> bool:
 def account_is_healthy(loop: AccountLoop, *, conf: Conf, now: datetime) -> bool:
     """Return whether an account's newest finished cycle is no older than three intervals."""
     finished_at = _finished_at(loop)
-    if finished_at is None or finished_at > now + MOST_AHEAD:
+    return finished_at is not None and is_in_time(finished_at, conf=conf, now=now)
+
+
+def is_in_time(finished_at: datetime, *, conf: Conf, now: datetime) -> bool:
+    """Return whether what ended then is no older than three intervals, nor of a wrong clock."""
+    if finished_at > now + MOST_AHEAD:
         return False
     return now - finished_at <= conf.interval * STALLED_AFTER_INTERVALS
+
+
+def measured_notional(loops: Sequence[AccountLoop], findings: Sequence[OpenFinding]) -> Notional:
+    """Return what the findings of accounts come to; unknown until each was once compared."""
+    if not loops or not all(loop.jobs[RunKind.HEARTBEAT].has_read for loop in loops):
+        return Notional(largest=None, total=None)
+    return notional_of(findings)
+
+
+def as_number(amount: Decimal | None) -> int | float | None:
+    """Return an amount as a number of JSON: a whole one where it is whole."""
+    if amount is None:
+        return None
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
+def _notional(reading: Reading) -> Notional:
+    return measured_notional(reading.loops, reading.findings)
 
 
 def portal_status(reading: Reading, *, conf: Conf) -> HealthStatus:
@@ -142,10 +188,18 @@ def _problems(reading: Reading, *, conf: Conf) -> list[str]:
     problems = [] if reading.loops else ["no account is enabled: there is nothing to reconcile"]
     for loop in reading.loops:
         problems += _loop_problems(loop, conf=conf, now=reading.at)
+        problems += _heartbeat_problems(loop, conf=conf, now=reading.at)
     if open_now := count_mismatches(reading.mismatches):
         problems.append(f"open mismatches: {open_now}")
     if quarantined := sum(reading.quarantined_trades.values()):
         problems.append(f"trades in quarantine: {quarantined}")
+    problems += [f"{each.profile}: trading is paused by {each.source}" for each in reading.pauses]
+    kinds: Counter[str] = Counter()
+    for group in reading.escalations:
+        kinds[group.kind] += group.count
+    if kinds:
+        each_kind = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        problems.append(f"escalations: {each_kind}")
     return problems
 
 
@@ -163,6 +217,24 @@ def _loop_problems(loop: AccountLoop, *, conf: Conf, now: datetime) -> list[str]
     if last is not None and last.status != RunStatus.SUCCEEDED:
         problems.append(f"{loop.account}: the last run ended {last.status}{_why(last)}")
     return problems
+
+
+def _heartbeat_problems(loop: AccountLoop, *, conf: Conf, now: datetime) -> list[str]:
+    """Return what is wrong with a heartbeat that is on; one that never began has no sign yet."""
+    job = loop.jobs[RunKind.HEARTBEAT]
+    if not conf.parity_enabled or job.last is None:
+        return []
+    finished_at = _finished_at(loop, RunKind.HEARTBEAT)
+    if finished_at is None:
+        return [f"{loop.account}: no heartbeat has read all positions yet"]
+    if is_in_time(finished_at, conf=conf, now=now):
+        return []
+    limit = conf.interval * STALLED_AFTER_INTERVALS // SECOND
+    return [f"{loop.account}: no heartbeat finished for {_age(finished_at, now)} (limit {limit} s)"]
+
+
+def _age(since: datetime, now: datetime) -> str:
+    return f"{(now - since) // SECOND} s"
 
 
 def _why(run: Run) -> str:
@@ -185,7 +257,20 @@ def _account(loop: AccountLoop, *, conf: Conf, now: datetime) -> dict[str, objec
         "unread": None if last is None else last.unread,
         "ageMs": None if finished_at is None else (now - finished_at) // MILLISECOND,
         "skippedRuns": job.skips,
+        **_heartbeat(loop, now=now),
         "lockHolders": {lock.profile: _lock(lock) for lock in loop.locks},
+    }
+
+
+def _heartbeat(loop: AccountLoop, *, now: datetime) -> dict[str, object]:
+    job, finished_at = loop.jobs[RunKind.HEARTBEAT], _finished_at(loop, RunKind.HEARTBEAT)
+    last = job.last
+    return {
+        "lastHeartbeat": None if last is None else _iso(last.finished_at),
+        "lastHeartbeatStatus": None if last is None else last.status,
+        "lastHeartbeatError": last.error if last is not None and last.error else None,
+        "heartbeatCoverage": None if last is None else last.coverage,
+        "heartbeatAgeMs": None if finished_at is None else (now - finished_at) // MILLISECOND,
     }
 
 
@@ -193,8 +278,8 @@ def _lock(lock: HeldLease) -> dict[str, object]:
     return {"holder": lock.holder, "since": _iso(lock.since), "until": _iso(lock.until)}
 
 
-def _finished_at(loop: AccountLoop) -> datetime | None:
-    complete = loop.jobs[RunKind.RECONCILE].last_complete
+def _finished_at(loop: AccountLoop, kind: RunKind = RunKind.RECONCILE) -> datetime | None:
+    complete = loop.jobs[kind].last_complete
     return None if complete is None else complete.finished_at
 
 

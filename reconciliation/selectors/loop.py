@@ -20,6 +20,7 @@ from reconciliation.selectors.lists import id_list
 from reconciliation.selectors.locks import HeldLease, load_held_leases
 
 _ENDED = tuple(status for status in RunStatus if status != RunStatus.RUNNING)
+_READ = (RunStatus.SUCCEEDED, RunStatus.PARTIAL)
 _NEVER = Value(datetime(1970, 1, 1, tzinfo=UTC), output_field=DateTimeField())
 
 
@@ -28,18 +29,21 @@ class Job:
     """One job of an account; a run that was narrowed to one profile says nothing of it.
 
     `last` is the newest run that ended, `last_complete` the newest that read and wrote all;
-    `skips` counts the newest runs in a row that found every lock held by another.
+    `skips` counts the newest runs in a row that found every lock held by another. `has_read` says
+    whether any run ever read at least some of what the job needs.
     """
 
     last: Run | None
     last_complete: Run | None
     skips: int
+    has_read: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLoop:
     """An enabled account with its jobs and the locks that are held on its profiles."""
 
+    account_id: int
     account: str
     jobs: Mapping[RunKind, Job]
     locks: tuple[HeldLease, ...]
@@ -60,6 +64,7 @@ def load_loops(*, clock: Clock) -> list[AccountLoop]:
     held = load_held_leases(clock=clock)
     return [
         AccountLoop(
+            account_id=account["pk"],
             account=account["name"],
             jobs={kind: _job(account, kind, runs) for kind in RunKind},
             locks=tuple(lease for lease in held if lease.account == account["name"]),
@@ -132,4 +137,5 @@ def _job(account: Mapping[str, Any], kind: RunKind, runs: Mapping[int, Run]) -> 
         last=max(ended, key=lambda run: (run.started_at, run.pk), default=None),
         last_complete=runs.get(account[f"{kind}_complete"]),
         skips=account[f"{kind}_skips"],
+        has_read=any(account[f"{kind}_{status}_last"] is not None for status in _READ),
     )

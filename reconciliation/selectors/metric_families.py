@@ -98,6 +98,69 @@ _ALL = (
         "profile",
     ),
     _gauge(
+        "reconciliation_parity_max_mismatch_notional_usd",
+        "The largest open finding of the position comparison, in USD.",
+        "account",
+    ),
+    _gauge(
+        "reconciliation_parity_total_mismatch_notional_usd",
+        "All open findings of the position comparison, in USD.",
+        "account",
+    ),
+    _gauge(
+        "reconciliation_profile_mismatch_notional_usd",
+        "What the profile's open findings come to for the watchdog, in USD.",
+        "profile",
+    ),
+    _gauge(
+        "reconciliation_integrity_watchdog_triggered",
+        "1 while the integrity watchdog has the profile's trading paused, else 0.",
+        "profile",
+    ),
+    _gauge(
+        "reconciliation_paused",
+        "1 while the profile's trading is paused by that source, else 0.",
+        "profile",
+        "source",
+    ),
+    _gauge(
+        "reconciliation_escalations_open",
+        "Causes that a person must be told of and that are not resolved.",
+        "account",
+        "kind",
+    ),
+    _gauge(
+        "reconciliation_escalations_oldest_age_seconds",
+        "For how long the oldest unresolved cause has been known; 0 if there is none.",
+        "account",
+        "kind",
+    ),
+    _gauge(
+        "reconciliation_capital_allocated_usd",
+        "Capital allocated to the profile, in USD.",
+        "profile",
+    ),
+    _gauge(
+        "reconciliation_capital_reserved_usd",
+        "Capital that open entry orders reserve, in USD.",
+        "profile",
+    ),
+    _gauge(
+        "reconciliation_capital_used_usd",
+        "Capital that open and quarantined trades use, in USD.",
+        "profile",
+    ),
+    _gauge(
+        "reconciliation_capital_free_usd",
+        "Capital that is left, in USD; negative where more is bound than was allocated.",
+        "profile",
+    ),
+    _gauge(
+        "reconciliation_capital_unpriced",
+        "Entry orders and trades without a known price, which are in no sum.",
+        "profile",
+    ),
+    _gauge(
         "reconciliation_last_run_timestamp_seconds",
         "When the newest run of a job ended, in seconds since 1970.",
         "account",

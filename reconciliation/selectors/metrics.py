@@ -13,8 +13,23 @@ from django.db.models import Count
 
 from reconciliation.clock import Clock
 from reconciliation.conf import Conf
-from reconciliation.enums import Coverage, HealthStatus, MismatchKind, MismatchStatus, RunStatus
-from reconciliation.models import AuditHead, ExchangeAccount, Mismatch, Profile
+from reconciliation.enums import (
+    Coverage,
+    EscalationKind,
+    HealthStatus,
+    MismatchKind,
+    MismatchStatus,
+    PauseSource,
+    RunStatus,
+)
+from reconciliation.models import (
+    AuditHead,
+    CapitalBalance,
+    ExchangeAccount,
+    Mismatch,
+    Profile,
+    WatchdogState,
+)
 from reconciliation.selectors.backlog import (
     Queue,
     load_cluster_ages,
@@ -22,13 +37,15 @@ from reconciliation.selectors.backlog import (
     load_job_queue,
     load_review_queues,
 )
+from reconciliation.selectors.capital import kept_capital
+from reconciliation.selectors.findings import count_trades
 from reconciliation.selectors.health import (
-    PARITY_DRY_RUN,
-    PARITY_HEARTBEAT_ENABLED,
     Reading,
     account_is_healthy,
+    as_number,
     load_reading,
     loop_is_healthy,
+    measured_notional,
     portal_status,
 )
 from reconciliation.selectors.loop import AccountLoop
@@ -65,6 +82,8 @@ def load_samples(*, conf: Conf, clock: Clock) -> list[Sample]:
         *_of_the_portal(reading, conf),
         *_of_profiles(reading, profiles),
         *_of_accounts(reading, conf),
+        *_of_capital(profiles),
+        *_of_escalations(reading),
         *_of_queues(reading.at),
     ]
 
@@ -75,8 +94,8 @@ def _of_the_portal(reading: Reading, conf: Conf) -> Iterator[Sample]:
         yield Sample("reconciliation_status", (each,), int(each == status))
     healthy = loop_is_healthy(reading, conf=conf)
     yield Sample("reconciliation_loop_healthy", (), int(healthy))
-    yield Sample("reconciliation_parity_heartbeat_enabled", (), int(PARITY_HEARTBEAT_ENABLED))
-    yield Sample("reconciliation_parity_dry_run", (), int(PARITY_DRY_RUN))
+    yield Sample("reconciliation_parity_heartbeat_enabled", (), int(conf.parity_enabled))
+    yield Sample("reconciliation_parity_dry_run", (), int(conf.parity_dry_run))
     # Sequences have no gaps, so the last one is their number.
     for events in AuditHead.objects.values_list("sequence", flat=True):
         yield Sample("reconciliation_audit_events_total", (), events)
@@ -104,15 +123,27 @@ def _of_profiles(reading: Reading, profiles: Mapping[int, str]) -> Iterator[Samp
             yield Sample("reconciliation_open_mismatches", (profile, each), count)
         yield Sample("reconciliation_accepted_mismatches", (profile,), accepted[profile_id])
     by_profile = {
-        "reconciliation_parity_mismatch_trades": reading.parity_mismatch_trades,
+        "reconciliation_parity_mismatch_trades": count_trades(reading.findings),
         "reconciliation_parity_quarantined_trades": reading.quarantined_trades,
         "reconciliation_parity_auto_closed_trades_total": reading.auto_closed_trades,
     }
     held = {lock.profile for loop in reading.loops for lock in loop.locks}
+    paused = {(pause.profile_id, pause.source) for pause in reading.pauses}
+    exposed = dict(
+        WatchdogState.objects.filter(is_known=True).values_list("profile_id", "notional_usd")
+    )
     for profile_id, profile in profiles.items():
         for name, counts in by_profile.items():
             yield Sample(name, (profile,), counts.get(profile_id, 0))
         yield Sample("reconciliation_lock_held", (profile,), int(profile in held))
+        for source in PauseSource:
+            value = int((profile_id, source) in paused)
+            yield Sample("reconciliation_paused", (profile, source), value)
+        triggered = int((profile_id, PauseSource.PARITY_WATCHDOG) in paused)
+        yield Sample("reconciliation_integrity_watchdog_triggered", (profile,), triggered)
+        notional = as_number(exposed.get(profile_id))
+        if notional is not None:
+            yield Sample("reconciliation_profile_mismatch_notional_usd", (profile,), notional)
 
 
 def _of_accounts(reading: Reading, conf: Conf) -> Iterator[Sample]:
@@ -129,7 +160,42 @@ def _of_accounts(reading: Reading, conf: Conf) -> Iterator[Sample]:
     for loop in reading.loops:
         healthy = account_is_healthy(loop, conf=conf, now=reading.at)
         yield Sample("reconciliation_account_loop_healthy", (loop.account,), int(healthy))
+        yield from _of_notional(loop, reading)
         yield from _of_jobs(loop)
+
+
+def _of_notional(loop: AccountLoop, reading: Reading) -> Iterator[Sample]:
+    mine = [each for each in reading.findings if each.account_id == loop.account_id]
+    notional = measured_notional([loop], mine)
+    for name, amount in (("max", notional.largest), ("total", notional.total)):
+        value = as_number(amount)
+        if value is not None:
+            metric = f"reconciliation_parity_{name}_mismatch_notional_usd"
+            yield Sample(metric, (loop.account,), value)
+
+
+def _of_capital(profiles: Mapping[int, str]) -> Iterator[Sample]:
+    for balance in CapitalBalance.objects.order_by("pk"):
+        capital, profile = kept_capital(balance), profiles[balance.pk]
+        for name in ("allocated", "reserved", "used", "free"):
+            amount = as_number(getattr(capital, name))
+            if amount is not None:
+                yield Sample(f"reconciliation_capital_{name}_usd", (profile,), amount)
+        yield Sample("reconciliation_capital_unpriced", (profile,), capital.unpriced)
+
+
+def _of_escalations(reading: Reading) -> Iterator[Sample]:
+    accounts = dict(ExchangeAccount.objects.values_list("pk", "name"))
+    counts = {(each.account_id, each.kind): each for each in reading.escalations}
+    named: list[tuple[int | None, str]] = [*sorted(accounts.items()), (None, NOBODY)]
+    for account_id, account in named:
+        for kind in EscalationKind:
+            group = counts.get((account_id, kind))
+            age = timedelta(0) if group is None else reading.at - group.oldest
+            waiting = Queue(
+                waiting=0 if group is None else group.count, oldest_age=max(timedelta(0), age)
+            )
+            yield from _queue("reconciliation_escalations", "open", waiting, account, kind)
 
 
 def _of_jobs(loop: AccountLoop) -> Iterator[Sample]:

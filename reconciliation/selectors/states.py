@@ -12,6 +12,7 @@ from reconciliation.enums import (
     FillKind,
     HistoryKind,
     HistorySource,
+    MismatchStatus,
     OrderClass,
     OrderStatus,
     OrderType,
@@ -97,6 +98,7 @@ def kept_fill(row: models.Fill) -> books.KeptFill:
             fee_currency=row.fee_currency,
         ),
         allocated=row.allocated_quantity,
+        set_aside=row.set_aside,
     )
 
 
@@ -124,10 +126,14 @@ def open_mismatch(row: models.Mismatch) -> books.OpenMismatch:
         trade_id=row.trade_id,
         kind=row.kind,
         not_found_count=row.sighting.not_found_count,
+        is_accepted=row.status == MismatchStatus.ACCEPTED,
+        evidence_hash=row.evidence_hash,
     )
 
 
-def history_row(row: models.TradeHistory, covered: Decimal) -> books.HistoryRow:
+def history_row(
+    row: models.TradeHistory, covered: Decimal, *, is_order_unnamed: bool = False
+) -> books.HistoryRow:
     """Return a history row as the domain sees it."""
     return books.HistoryRow(
         id=row.pk,
@@ -139,4 +145,5 @@ def history_row(row: models.TradeHistory, covered: Decimal) -> books.HistoryRow:
         order_id=row.order_id,
         exchange_fill_id=row.exchange_fill_id,
         covered=covered,
+        is_order_unnamed=is_order_unnamed,
     )

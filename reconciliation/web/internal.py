@@ -28,7 +28,7 @@ def health(request: HttpRequest) -> HttpResponse:
         with bounded_read(STATEMENT_LIMIT):
             said = load_health(conf=settings_in_force, clock=SystemClock())
     except Error as error:
-        said = unknown_health(why_unread(error))
+        said = unknown_health(why_unread(error), conf=settings_in_force)
     status = 200 if said["reconciliationLoopHealthy"] else 503
     # Indented, because it is read by people as often as by machines.
     return JsonResponse(said, status=status, json_dumps_params={"indent": 2})

@@ -1,6 +1,8 @@
 from collections.abc import Callable
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Permission, User
 from django.db.models import Model
 from django.test import Client
@@ -12,7 +14,7 @@ from tests.admin.story import Story, tell
 @pytest.fixture
 def console(db: None) -> Console:
     """Return a browser in which a superuser is logged in."""
-    return Console(_logged_in(User.objects.create_superuser("root", password="irrelevant")))
+    return Console(logged_in(User.objects.create_superuser("root", password="irrelevant")))
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def staff(db: None) -> Callable[..., Console]:
         user = User.objects.create_user("someone", password="irrelevant", is_staff=True)
         names = [f"view_{model._meta.model_name}" for model in may_view]
         user.user_permissions.set(Permission.objects.filter(codename__in=names))
-        return Console(_logged_in(user))
+        return Console(logged_in(user))
 
     return log_in
 
@@ -33,7 +35,13 @@ def story(db: None) -> Story:
     return tell()
 
 
-def _logged_in(user: User) -> Client:
+def logged_in(user: User) -> Client:
+    """Return a browser with the user's session; a login by its page would be an event."""
     client = Client()
-    client.force_login(user)
+    session = client.session
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = str(session.session_key)
     return client

@@ -15,31 +15,41 @@ from reconciliation.enums import (
     MismatchKind,
     OrderStatus,
     QuarantineReason,
-    ReviewQueue,
     ReviewStatus,
     Side,
 )
 from reconciliation.handlers.unit import transaction_unit
 from reconciliation.models import (
+    AcceptedPosition,
     ApiKey,
     BackfillCandidate,
+    CapitalBalance,
+    CapitalEntry,
     ClusterBeat,
+    Decision,
+    Escalation,
+    EscalationSighting,
     ExchangeAccount,
     ExternalOrder,
     Fill,
     FillAllocation,
     FillCoverage,
+    MarkPrice,
     Mismatch,
     MismatchSighting,
     Order,
     OrderLeg,
     OrderLookUp,
+    ParityReading,
+    ParityWatch,
+    Pause,
     Position,
     Profile,
     ReviewItem,
     Run,
     Trade,
     TradeHistory,
+    WatchdogState,
 )
 from tests import builders
 from tests.builders import NOW, FixedClock
@@ -68,6 +78,17 @@ class Story:
     external: ExternalOrder
     review: ReviewItem
     candidate: BackfillCandidate
+    decision: Decision
+    watch: ParityWatch
+    reading: ParityReading
+    mark: MarkPrice
+    accepted: AcceptedPosition
+    pause: Pause
+    watchdog: WatchdogState
+    balance: CapitalBalance
+    entry: CapitalEntry
+    escalation: Escalation
+    escalation_sighting: EscalationSighting
 
 
 def tell(number: int = 1, *, apart: bool = False) -> Story:
@@ -178,7 +199,27 @@ def tell(number: int = 1, *, apart: bool = False) -> Story:
             first_seen_at=NOW,
         )
         review = ask(trade, fill, run)
+    decision = builders.make_decision(review, comment="seen flat at the exchange")
+    position = {"symbol": f"COIN{number}/USDT:USDT"}
+    escalation = builders.make_escalation(account, profile=profile, run=run, detail={"runs": 3})
     return Story(
+        decision=decision,
+        watch=builders.make_parity_watch(account, last_run=run, **position),
+        reading=builders.make_parity_reading(
+            run, outcome="waits for two more heartbeats", evidence={"slices": []}, **position
+        ),
+        mark=builders.make_mark(account, **position),
+        accepted=builders.make_accepted_position(account, decision=decision, **position),
+        # Those of which a profile has one.
+        pause=profile.pauses.open().first() or builders.make_pause(profile, evidence={"clean": 0}),
+        watchdog=WatchdogState.objects.filter(profile=profile).first()
+        or builders.make_watchdog_state(profile, run=run),
+        balance=CapitalBalance.objects.filter(profile=profile).first()
+        or builders.make_capital_balance(profile),
+        entry=CapitalEntry.objects.filter(profile=profile).first()
+        or builders.make_capital_entry(profile, run=run),
+        escalation=escalation,
+        escalation_sighting=builders.make_escalation_sighting(escalation),
         leg=leg,
         look_up=look_up,
         external=external,
@@ -215,7 +256,6 @@ def ask(trade: Trade, fill: Fill | None, run: Run) -> ReviewItem:
         return ReviewItem.objects.create(
             account=trade.account,
             profile=trade.profile,
-            queue=ReviewQueue.QUARANTINE,
             status=ReviewStatus.PENDING,
             reason=QuarantineReason.UNRESOLVED_FILLS,
             trade=trade,
@@ -267,6 +307,10 @@ def add_to(story: Story, number: int) -> None:
                 ("review", story.review),
                 ("backfill", story.candidate),
                 ("external_order", story.external),
+                ("decision", story.decision),
+                ("accepted_position", story.accepted),
+                ("pause", story.pause),
+                ("escalation", story.escalation),
             )
         ),
     )
@@ -289,8 +333,25 @@ def add_to(story: Story, number: int) -> None:
             first_run=story.run,
             first_seen_at=NOW,
         )
-    ask(story.trade, fill, story.run)
+    builders.make_decision(
+        ask(story.trade, fill, story.run), profile=story.profile, proposal=story.decision
+    )
     builders.make_candidate(fill, trade=story.trade, first_run=story.run)
+    for subject in (story.review, story.candidate, story.external, story.fill, story.mismatch):
+        builders.make_decision(subject)
+    builders.make_history(
+        story.trade, decision=story.decision, quantity="0.0001", kind=HistoryKind.EXIT
+    )
+    side = {"symbol": f"MORE{number}/USDT:USDT"}
+    builders.make_accepted_position(story.account, decision=story.decision, **side)
+    builders.make_parity_reading(story.run, **side)
+    builders.make_parity_reading(
+        builders.make_run(story.account), symbol=story.reading.symbol, mark=None
+    )
+    builders.make_pause(story.profile, ended_at=NOW, ended_by="olga")
+    builders.make_capital_entry(story.profile, run=story.run, allocated_usd="0", used_usd="1")
+    escalation = builders.make_escalation(story.account, profile=story.profile, run=story.run)
+    builders.make_escalation_sighting(escalation)
     builders.make_api_key_scope(
         story.api_key, profile=builders.make_profile(f"more{number}", account=story.account)
     )

@@ -7,14 +7,19 @@ import pytest
 from reconciliation.domain.audit import EventDraft
 from reconciliation.enums import HistoryKind, HistorySource
 from reconciliation.models import (
+    AcceptedPosition,
     AuditEvent,
     BackfillCandidate,
+    Decision,
+    Escalation,
     ExternalOrder,
     Fill,
     FillAllocation,
     Mismatch,
     Order,
     OrderLeg,
+    ParityReading,
+    ParityWatch,
     ReviewItem,
     TradeHistory,
 )
@@ -277,6 +282,12 @@ def test_a_long_table_is_cut_and_says_so_and_leads_to_the_full_list(console: Con
         (BackfillCandidate, "trade__id__exact"),
         (BackfillCandidate, "fill__id__exact"),
         (BackfillCandidate, "first_run__id__exact"),
+        (Decision, "review__id__exact"),
+        (Decision, "review__trade__id__exact"),
+        (ParityReading, "run__id__exact"),
+        (ParityWatch, "last_run__id__exact"),
+        (AcceptedPosition, "decision__id__exact"),
+        (Escalation, "run__id__exact"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
@@ -289,6 +300,8 @@ def test_a_list_can_be_narrowed_to_the_rows_of_one_object(
         "order": stories[0].order,
         "fill": stories[0].fill,
         "history": stories[0].history,
+        "review": stories[0].trade if "trade" in lookup else stories[0].review,
+        "decision": stories[0].decision,
     }.get(lookup.split("__")[0], stories[0].run)
     page = console.list_of(model, **{lookup: wanted.pk})
     assert len(result_rows(page)) == model.objects.count() / 2

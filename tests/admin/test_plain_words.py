@@ -17,11 +17,21 @@ pytestmark = pytest.mark.django_db
 
 def test_the_index_begins_with_what_an_operator_looks_at_first(console: Console, story: Story):
     page = console.open("/admin/")
-    names = [
-        words
+    links = [
+        (words, "?" in address)
         for words, address in page.main.links
         if address.count("/") == 4 and words not in ("View", "Add", "Change")
     ]
+    queues = [words for words, is_narrowed in links if is_narrowed]
+    assert queues == [
+        "Quarantined slices",
+        "Fills that could be missed exits",
+        "Orders of nobody",
+        "Fills of nobody",
+        "Positions of nobody",
+        "Shared shortfalls",
+    ]
+    names = [words for words, is_narrowed in links if not is_narrowed]
     assert names[:5] == ["Mismatches", "Runs", "Trades", "Orders", "Fills"]
     ours = names.index("Groups")
     assert names[ours - 2 : ours] == ["Audit events", "Audit heads"]

@@ -21,7 +21,7 @@ from reconciliation.domain.audit import (
 )
 from reconciliation.handlers.unit import transaction_unit
 from reconciliation.management.commands import audit_verify
-from reconciliation.models import AuditEvent, AuditHead
+from reconciliation.models import AuditEvent, AuditHead, Escalation
 from reconciliation.selectors.audit import ChainReader
 from tests.builders import FixedClock
 from tests.guards import guards_lifted
@@ -39,8 +39,12 @@ def sealed() -> None:
 
 
 @pytest.fixture
-def chain(sealed: None) -> Iterator[None]:
-    """Six events, and no triggers: an attacker with the database's password."""
+def chain(sealed: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Six events, and no triggers: an attacker with the database's password.
+
+    Nobody is told: the triggers are lifted within a transaction, in which no unit can be opened.
+    """
+    monkeypatch.setattr(audit_verify, "sync_audit_chain", lambda **told: None)
     with guards_lifted():
         yield
 
@@ -312,3 +316,22 @@ def test_a_long_check_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch):
     call_command("audit_verify", stdout=out, stderr=err)
     assert err.getvalue().strip() == "4 events read"
     assert out.getvalue().startswith("intact: 6 events")
+
+
+def test_a_person_is_told_of_a_broken_chain_once_and_of_an_intact_one_not(sealed: None):
+    assert run()[0] == 0
+    assert not Escalation.objects.exists()
+    with guards_lifted():
+        change(3, leaf="0" * 64)
+    for _ in range(2):
+        assert run()[0] == 1
+        row = Escalation.objects.get()
+        assert (row.kind, row.status) == ("AUDIT_CHAIN_BROKEN", "OPEN")
+    assert "broken at sequence 3" in row.detail["detail"]
+
+
+def test_where_nobody_can_be_told_the_chain_is_checked_all_the_same(sealed: None):
+    with guards_lifted():
+        AuditHead.objects.all().delete()
+    assert run()[0] == 1
+    assert not Escalation.objects.exists()

@@ -145,13 +145,13 @@ def log_in(url: str, password: str) -> str:
 def test_one_command_starts_a_portal_that_reconciles(start: Callable[[], RunningDemo]) -> None:
     demo = start()
     url = demo.wait_for(r"Open +(\S+)\n")[1]
-    password = demo.wait_for(r"Password +(\S+)")[1]
+    password = demo.wait_for(r"\ndemo +(\S+)")[1]
     with pytest.raises(CommandError, match=f"process {demo.process.pid}.*--folder"):
         call_command("demo", folder=demo.folder)
 
     demo.wait_for(r" drift, ")
-    demo.wait_for(r"main: run \d+ SUCCEEDED; .*open: ")
-    demo.wait_for(r"hedge: run \d+ SUCCEEDED; .*open: ")
+    for account in ("main", "hedge", "cases", "storm"):
+        demo.wait_for(rf"{account}: run \d+ SUCCEEDED; .*open: ")
 
     below = set(demo.descendants())
     lines = re.findall(r"^  ((?:curl|DATABASE_URL=)\S* .*)$", demo.said, re.MULTILINE)

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from reconciliation.management.commands.reconcile import NAMES_SHOWN, not_read
+from reconciliation.management.runs import NAMES_SHOWN, not_read
 from tests.builders import make_account
 
 WRONG = 'AuthenticationError: okx {"code":"50105"}; check MAIN_PASSWORD'

@@ -66,6 +66,7 @@ class FakeGateway:
         self.fills: list[ExchangeFill] = []
         self.positions: list[ExchangePosition] = []
         self.margin_in_use: dict[str, Decimal] = {}
+        self.balances: dict[str, Decimal] = {}
         self.instruments = {each.symbol: each for each in (instrument(), instrument("BTC/USDT"))}
         self.classes: Collection[OrderClass] = (OrderClass.REGULAR, OrderClass.CONDITIONAL)
         self.types: Collection[InstrumentType] = (InstrumentType.SWAP,)
@@ -190,7 +191,7 @@ class FakeGateway:
 
     def fetch_balances(self) -> Mapping[str, Decimal]:
         self._ask("fetch_balances")
-        return {}
+        return self.balances
 
     def fetch_margin_in_use(self) -> Mapping[str, Decimal]:
         self._ask("fetch_margin_in_use")

@@ -6,6 +6,7 @@ import pytest
 from django.conf import settings
 
 from reconciliation.conf import Conf, require
+from reconciliation.demo.environment import SHORTENED
 from reconciliation.demo.injector import Injector
 from reconciliation.web.api import auth, deliveries
 from tests.builders import FixedClock
@@ -16,7 +17,7 @@ StartDemo = Callable[..., Demo]
 
 @pytest.fixture
 def conf() -> Conf:
-    return require(settings.RECON_ENVIRON)
+    return require({**settings.RECON_ENVIRON, **SHORTENED})
 
 
 @pytest.fixture
@@ -27,10 +28,10 @@ def start(conf: Conf, monkeypatch: pytest.MonkeyPatch) -> Iterator[StartDemo]:
         monkeypatch.setattr(module, "SystemClock", lambda: clock)
     running: list[Demo] = []
 
-    def start_demo(injector: type[Injector] = Injector) -> Demo:
+    def start_demo(injector: type[Injector] = Injector, *, with_cases: bool = False) -> Demo:
         for demo in running:
             demo.stop()
-        running.append(Demo(clock=clock, conf=conf, injector=injector))
+        running.append(Demo(clock=clock, conf=conf, injector=injector, with_cases=with_cases))
         return running[-1]
 
     yield start_demo

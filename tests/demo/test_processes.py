@@ -14,10 +14,14 @@ from django.conf import settings
 
 from reconciliation.demo import folder as folders
 from reconciliation.demo import ports
+from reconciliation.demo.accounts import ALL_SPECS
 from reconciliation.demo.environment import (
+    SHORTENED,
     demo_environ,
     keys_from_environ,
     keys_to_environ,
+    passwords_from_environ,
+    passwords_to_environ,
 )
 from reconciliation.demo.exchange import make_exchange, make_exchange_environ
 from reconciliation.demo.folder import DemoFolder, FolderInUse
@@ -121,9 +125,24 @@ def test_port_0_stands_for_any_that_is_free() -> None:
 
 
 def test_the_bots_keys_reach_their_process_by_its_environment() -> None:
-    keys = {"trend": "a", "revert": "b", "carry": "c"}
+    keys = {spec.profile: f"key of {spec.profile}" for spec in ALL_SPECS}
 
     assert keys_from_environ(keys_to_environ(keys)) == keys
+
+
+def test_passwords_reach_whoever_shows_them_by_the_environment_in_their_order() -> None:
+    passwords = {"viewer": "b", "approver": "a"}
+
+    found = passwords_from_environ(passwords_to_environ(passwords))
+
+    assert list(found.items()) == list(passwords.items())
+
+
+def test_the_times_of_a_pause_are_shortened_and_nothing_else_is_set(folder: DemoFolder) -> None:
+    made = demo_environ({}, folder=folder)
+
+    assert {name for name in made if name.startswith(("RECON_", "ENABLE_"))} == set(SHORTENED)
+    assert {"MIN_PAUSE_MS", "COOLDOWN_MS"} == {name.split("RESUME_")[1] for name in SHORTENED}
 
 
 def test_the_exchange_has_new_keys_at_every_start_and_one_set_an_account() -> None:

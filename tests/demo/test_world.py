@@ -9,8 +9,9 @@ from django_q.models import Schedule
 
 from reconciliation.conf import Conf
 from reconciliation.demo import setup
-from reconciliation.demo.accounts import ACCOUNTS, SOL, SPECS
+from reconciliation.demo.accounts import ACCOUNTS, ALL_ACCOUNTS, ALL_SPECS, SOL, SPECS
 from reconciliation.demo.drift import DRIFTS, Drift
+from reconciliation.demo.people import USER, people_text
 from reconciliation.demo.report import RunWatch, claims_of_the_dead, run_text
 from reconciliation.demo.resume import unattended_trades
 from reconciliation.demo.world import ENOUGH_TO_DECIDE
@@ -19,6 +20,7 @@ from reconciliation.enums import (
     Direction,
     MismatchKind,
     MismatchStatus,
+    Role,
     RunStatus,
     TradeStatus,
 )
@@ -205,23 +207,39 @@ def test_a_second_start_creates_nothing_twice_but_the_keys(conf: Conf) -> None:
         setup.prepare_database(conf=conf, clock=clock)
         keys.append(setup.rotate_keys(conf=conf, clock=clock))
 
-    assert ExchangeAccount.objects.count() == len(ACCOUNTS)
-    assert Profile.objects.count() == len(SPECS)
-    assert list(Schedule.objects.values_list("name", flat=True)) == ["reconcile"]
+    assert ExchangeAccount.objects.count() == len(ALL_ACCOUNTS)
+    assert Profile.objects.count() == len(ALL_SPECS)
+    assert set(Schedule.objects.values_list("name", flat=True)) == {
+        "reconcile",
+        "heartbeat",
+        "watch",
+    }
     valid = ApiKey.objects.filter(revoked_at__isnull=True)
-    assert {key.name for key in valid} == {f"{spec.profile}-bot-2" for spec in SPECS}
+    assert {key.name for key in valid} == {f"{spec.profile}-bot-2" for spec in ALL_SPECS}
     assert not set(keys[0].values()) & set(keys[1].values())
 
 
-def test_the_user_has_a_new_password_at_every_start_and_only_its_hash_is_kept() -> None:
-    first, second = setup.make_user(), setup.make_user()
+def test_people_have_new_passwords_at_every_start_and_only_their_hashes_are_kept() -> None:
+    first, second = setup.make_people(), setup.make_people()
 
-    user = get_user_model().objects.get(username=setup.USER)
-    assert first != second
-    assert second not in user.password
-    assert user.check_password(second)
-    assert not user.check_password(first)
-    assert user.is_superuser
+    assert list(second) == [USER, *(role.lower() for role in Role)]
+    for name, password in second.items():
+        user = get_user_model().objects.get(username=name)
+        assert user.check_password(password)
+        assert not user.check_password(first[name])
+        assert user.is_staff
+        assert user.is_superuser == (name == USER)
+        assert [group.name.lower() for group in user.groups.all()] == [name] * (name != USER)
+
+
+def test_each_person_is_told_with_password_and_purpose() -> None:
+    text = people_text({USER: "one", "viewer": "two"}).splitlines()
+
+    assert [line.split()[:2] for line in text] == [
+        ["User", "Password"],
+        [USER, "one"],
+        ["viewer", "two"],
+    ]
 
 
 def test_each_run_that_finishes_is_told_once_in_words(start: StartDemo) -> None:

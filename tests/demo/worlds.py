@@ -4,9 +4,11 @@ from django.test import Client
 
 from reconciliation.conf import Conf
 from reconciliation.cycles.gateways import AccountGateways
+from reconciliation.cycles.heartbeat import heartbeat_accounts
 from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.cycles.ports import Ports
 from reconciliation.cycles.reconcile import reconcile_accounts
+from reconciliation.demo.accounts import ACCOUNTS
 from reconciliation.demo.exchange import make_exchange, make_exchange_environ
 from reconciliation.demo.injector import Injector
 from reconciliation.demo.ports import free_port
@@ -30,7 +32,14 @@ class OnRequest(Injector):
 class Demo:
     """World, API and cycles in one thread, on one clock."""
 
-    def __init__(self, *, clock: FixedClock, conf: Conf, injector: type[Injector]) -> None:
+    def __init__(
+        self,
+        *,
+        clock: FixedClock,
+        conf: Conf,
+        injector: type[Injector],
+        with_cases: bool = False,
+    ) -> None:
         self.clock = clock
         self.lines: list[str] = []
         self.outcomes: list[RunOutcome] = []
@@ -48,13 +57,14 @@ class Demo:
             say=self.lines.append,
             kill_workers=lambda: True,
             injector=injector,
+            with_cases=with_cases,
         )
         self.exchange.start()
         self.gateways = AccountGateways(clock=clock, environ=environ)
         self._ports = Ports(conf=conf, clock=clock, gateways=self.gateways)
 
     def run(self, seconds: int) -> None:
-        """Let seconds pass, with a cycle of every account at the end of each interval."""
+        """Let seconds pass, with a cycle of the bots' accounts at the end of each interval."""
         for second in range(1, seconds + 1):
             self.clock.advance(seconds=1)
             self.world.tick()
@@ -62,8 +72,14 @@ class Demo:
                 self.cycle()
 
     def cycle(self) -> None:
-        """Reconcile every account once."""
-        self.outcomes += reconcile_accounts(ports=self._ports)
+        """Reconcile every account that bots trade on once."""
+        for spec in ACCOUNTS:
+            self.outcomes += reconcile_accounts(ports=self._ports, account=spec.name)
+
+    def reconcile_and_heartbeat(self, account: str) -> None:
+        """Run both jobs of one account."""
+        self.outcomes += reconcile_accounts(ports=self._ports, account=account)
+        self.outcomes += heartbeat_accounts(ports=self._ports, account=account)
 
     def come_to_rest(self) -> None:
         """Let nothing happen any more until the last happening is no news."""

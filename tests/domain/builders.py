@@ -19,6 +19,8 @@ from reconciliation.domain.books import (
     OpenMismatch,
     OrderState,
     ProfileState,
+    StandingExits,
+    SyntheticExit,
     TradeState,
 )
 from reconciliation.domain.decisions import Decisions, decide_orders
@@ -29,6 +31,7 @@ from reconciliation.domain.order_diff import OrderFinding, diff_orders
 from reconciliation.domain.plans.booking import net_quantity
 from reconciliation.domain.plans.changes import Change
 from reconciliation.domain.plans.orders import NotFoundPolicy
+from reconciliation.domain.plans.reversals import all_standing_after
 from reconciliation.domain.types import (
     AccountSnapshot,
     ExchangeFill,
@@ -177,6 +180,35 @@ def row(id: int = 1, quantity: str = "0.5", **values: Any) -> HistoryRow:
         "covered": "0",
     }
     return _build(HistoryRow, defaults, values)
+
+
+def synthetic(id: int = 1, quantity: str = "0.5", **values: Any) -> SyntheticExit:
+    """Build an exit without a fill that the portal estimated half an hour ago, at 60500."""
+    defaults: dict[str, Any] = {
+        "id": id,
+        "key": f"synthetic{id}",
+        "source": HistorySource.SYNTHETIC,
+        "quantity": quantity,
+        "price": "60500",
+        "executed_at": ago(minutes=30),
+    }
+    return _build(SyntheticExit, defaults, values)
+
+
+def without_fills(*rows: SyntheticExit) -> StandingExits:
+    """Build the exits of a trade of which none has a fill: one of 0.5 unless given."""
+    return StandingExits(synthetic=rows or (synthetic(),))
+
+
+def written(exits: StandingExits) -> StandingExits:
+    """Return exits with those that were only planned as rows."""
+    return replace(
+        exits,
+        synthetic=tuple(
+            replace(row, id=int(row.key[:12], 16)) if row.id is None else row
+            for row in exits.synthetic
+        ),
+    )
 
 
 def shown(of: OrderState | None = None, **values: Any) -> ExchangeOrder:
@@ -336,10 +368,14 @@ def plan(
 
 def applied(world: Books, changes: Iterable[Change]) -> Books:
     """Return the books after the changes, as the database would then hold them."""
+    changes = list(changes)
     trades, orders = dict(world.trades), dict(world.orders)
     fills = {kept.id: kept for kept in world.fills}
     rows = {each.id: each for each in world.history}
     left_open = {each.key: each for each in world.open_mismatches}
+    exits = all_standing_after(
+        world.synthetic_exits, (row for change in changes for row in change.history)
+    )
     for change in (_with_real_ids(each, world) for each in changes):
         for draft in change.mismatches:
             left_open.pop(draft.key, None)
@@ -376,6 +412,7 @@ def applied(world: Books, changes: Iterable[Change]) -> Books:
         fills=tuple(fills[kept.id] for kept in world.fills),
         history=tuple(rows[each.id] for each in world.history),
         open_mismatches=tuple(left_open.values()),
+        synthetic_exits={trade_id: written(each) for trade_id, each in exits.items()},
     )
 
 

@@ -46,6 +46,7 @@ from tests.domain.builders import (
     shown,
     snapshot,
     trade,
+    without_fills,
 )
 
 ALPHA = ProfileState(id=1, name="alpha", sub_tag="alpha01")
@@ -481,15 +482,36 @@ def test_an_order_that_is_adopted_by_its_tag_and_filled_already_is_booked_with_i
     assert booked(decided) == [(1, 1, "0.2")]
 
 
-def test_the_fill_of_a_synthetic_exit_is_left_to_its_replacement():
+def test_only_strong_evidence_makes_a_fill_one_of_a_slice_that_was_closed_synthetically():
     closed = trade(1, entered="0.5", exited="0.5")
-    world = books(closed, tagged(), synthetic_exits={1: Decimal("0.5")})
-    decided = decide(world)
-    assert (decided.changes, decided.no_go, nobodys(decided)) == ((), (), [])
-    # Nothing says that an untagged one is of it.
-    assert nobodys(decide(replace(world, fills=(sale(),)))) == ["fill:1"]
-    both = books(OPEN, replace(closed, id=2), tagged(), synthetic_exits={2: Decimal("0.5")})
+    world = books(closed, sale(), synthetic_exits={1: without_fills()})
+    assert nobodys(decide(world)) == ["fill:1"]
+    waived = policy(require_strong=False, allow_heuristic=True)
+    assert nobodys(decide(world, backfill=waived)) == ["fill:1"]
+    both = books(OPEN, replace(closed, id=2), tagged(), synthetic_exits={2: without_fills()})
     assert waiting(decide(both))[0][2] == ["AMBIGUOUS_SLICE"]
+
+
+def test_two_fills_of_one_cycle_replace_a_synthetic_exit_by_one_reversal():
+    closed = trade(1, entered="0.5", exited="0.5")
+    world = books(closed, tagged(1, "0.2"), tagged(2, "0.3"), synthetic_exits={1: without_fills()})
+    decided = decide(world)
+    (change,) = decided.changes
+    kinds = [(str(row.kind), str(row.quantity)) for row in change.history]
+    assert kinds == [("REVERSAL", "0.5"), ("EXIT", "0.2"), ("EXIT", "0.3")]
+    assert events(decided) == ["trade.exit_reversed", "trade.exit_filled", "trade.exit_filled"]
+    assert change.trade is not None
+    assert (change.trade.status, change.trade.exit_quantity) == ("CLOSED", Decimal("0.5"))
+    after = applied(world, decided.changes)
+    assert after.synthetic_exits == {}
+    assert decide(after).changes == ()
+
+
+def test_a_fill_beyond_the_synthetic_exit_replaces_nothing_and_waits():
+    closed = trade(1, entered="0.5", exited="0.5")
+    world = books(closed, tagged(1, "0.6"), synthetic_exits={1: without_fills()})
+    decided = decide(world)
+    assert (decided.changes, waiting(decided)) == ((), [(1, 1, ["QTY_EXCEEDS_OPEN"])])
 
 
 def test_the_evidence_shows_both_sides_the_suggestions_and_the_settings():
@@ -505,4 +527,11 @@ def test_the_evidence_shows_both_sides_the_suggestions_and_the_settings():
         "fill_after_trade_grace_s": 300,
         "client_order_id_pattern": None,
     }
-    assert draft.evidence.keys() == {"fill", "owner", "slices", "suggestions", "settings"}
+    assert draft.evidence.keys() == {
+        "fill",
+        "owner",
+        "slices",
+        "suggestions",
+        "settings",
+        "amount_step",
+    }

@@ -108,8 +108,21 @@ def test_a_trades_quantities_are_what_its_new_rows_add_up_to(world, retries):
         rows = [row for change in changes for row in change.history if row.trade_id == key]
         entered = total(row.quantity for row in rows if row.kind == HistoryKind.ENTRY)
         exited = total(row.quantity for row in rows if row.kind == HistoryKind.EXIT)
+        exited -= total(row.quantity for row in rows if row.kind == HistoryKind.REVERSAL)
         assert after.trades[key].entry_quantity == before.entry_quantity + entered
         assert after.trades[key].exit_quantity == before.exit_quantity + exited
+
+
+@generated
+@given(worlds, retries)
+def test_exits_that_stand_add_up_to_what_was_exited_and_no_row_is_reversed_twice(world, retries):
+    changes = planned(world, retries)
+    after = applied(world.books, changes)
+    for key, exits in after.synthetic_exits.items():
+        stand = total(row.quantity for row in (*exits.real, *exits.synthetic))
+        assert stand == after.trades[key].exit_quantity
+    back = [row.reverses_id for change in changes for row in change.history if row.reverses_id]
+    assert len(back) == len(set(back))
 
 
 @generated
@@ -185,7 +198,7 @@ def test_the_worlds_reach_every_kind_of_change():
         found.update(str(each.exchange_side["rule"]) for each in mismatches)
     rules = {rule.name for rule in OrderRule if rule.row.mismatch is not None}
     actions = {"trade.entry_filled", "trade.exit_filled", "trade.fills_linked"}
-    actions |= {"order.updated", "order.canceled", "order.adopted"}
+    actions |= {"order.updated", "order.canceled", "order.adopted", "trade.exit_reversed"}
     assert rules | actions <= found.keys()
 
 

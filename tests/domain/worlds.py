@@ -13,11 +13,20 @@ from typing import Any
 from hypothesis import strategies as st
 
 from reconciliation.domain.amounts import plain, total
-from reconciliation.domain.books import Books, HistoryRow, KeptFill, OrderState, TradeState
+from reconciliation.domain.books import (
+    Books,
+    HistoryRow,
+    KeptFill,
+    OrderState,
+    RealExit,
+    StandingExits,
+    TradeState,
+)
 from reconciliation.domain.order_diff import group_fills
 from reconciliation.domain.types import AccountSnapshot, ExchangeOrder, LookUp, OpenOrders
 from reconciliation.domain.unowned import OrderKey
 from reconciliation.enums import (
+    SYNTHETIC_SOURCES,
     Direction,
     HistoryKind,
     OrderClass,
@@ -42,6 +51,7 @@ from tests.domain.builders import (
     row,
     shown,
     snapshot,
+    synthetic,
     trade,
 )
 
@@ -92,8 +102,15 @@ def roll(seed: int) -> World:
         elif dice.flip():
             found = ended(OrderStatus.FILLED, plain(kept.fill.quantity), of=stranger)
             unknown[(stranger.symbol, stranger.exchange_order_id or "")] = found
+    exits = {each.id: _exits(dice, each) for each in trades if each.exit_quantity > 0}
     return World(
-        books=books(*trades, *orders, *fills, *rows),
+        books=books(
+            *trades,
+            *orders,
+            *fills,
+            *rows,
+            synthetic_exits={key: each for key, each in exits.items() if each.synthetic},
+        ),
         seen=snapshot(*listed, unread=dice.choice([(), (), *((each,) for each in CLASSES)])),
         look_ups=look_ups,
         unknown=unknown,
@@ -228,6 +245,26 @@ def _row(
         order_id=dice.choice([None, *own]),
         exchange_fill_id=dice.choice([None, None, *names]),
     )
+
+
+def _exits(dice: Dice, of: TradeState) -> StandingExits:
+    """Return the exits that a trade's quantity consists of; those without a fill are the last."""
+    parts = [dice.part_of(of.exit_quantity)]
+    parts.append(dice.part_of(of.exit_quantity - Decimal(parts[0])))
+    rows = [
+        synthetic(
+            10 * of.id + at,
+            quantity,
+            source=dice.choice(sorted(SYNTHETIC_SOURCES)),
+            price=dice.choice(["60500", "60500", "61500", None]),
+            executed_at=ago(minutes=dice.randint(1, 60)),
+        )
+        for at, quantity in enumerate(parts)
+        if quantity != "0"
+    ]
+    real = of.exit_quantity - total(row.quantity for row in rows)
+    told = RealExit(quantity=real, price=Decimal(61000), executed_at=ago(minutes=61))
+    return StandingExits(synthetic=tuple(rows), real=(told,) if real else ())
 
 
 def _shown(dice: Dice, of: OrderState) -> ExchangeOrder:

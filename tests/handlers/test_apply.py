@@ -11,24 +11,18 @@ from django.test.utils import CaptureQueriesContext
 
 from reconciliation.domain.audit import EventDraft
 from reconciliation.domain.plans.changes import (
-    AllocationDraft,
     Change,
-    HistoryDraft,
-    MismatchDraft,
     PositionDraft,
     Premises,
     ReviewDraft,
 )
 from reconciliation.enums import (
     CycleStep,
-    HistoryKind,
-    HistorySource,
     MismatchKind,
     MismatchStatus,
     OrderStatus,
     Purpose,
     QuarantineReason,
-    ReviewQueue,
     RunStatus,
     TradeStatus,
 )
@@ -48,91 +42,21 @@ from reconciliation.models import (
     Trade,
     TradeHistory,
 )
-from reconciliation.selectors.states import open_mismatch, order_state, trade_state
+from reconciliation.selectors.states import open_mismatch
 from tests.builders import (
     NOW,
-    SYMBOL,
     FixedClock,
     arranging,
-    make_fill,
     make_mismatch,
     make_order,
     make_position,
     make_sighting,
     make_trade,
 )
-from tests.handlers.worlds import actions, apply_context
+from tests.handlers.worlds import a_difference, actions, an_entry, apply_context
 
 pytestmark = pytest.mark.django_db
 FILLED = OrderStatus.FILLED
-
-
-def an_entry(number: int = 1, **values: Any) -> Change:
-    """Return the change that books a fill of 0.5 to a new trade and fills its order."""
-    trade = make_trade(trade_id=f"T{number}")
-    order = make_order(trade)
-    fill = make_fill(exchange_order_id=order.exchange_order_id)
-    key = f"entry-{number}"
-    before = trade_state(trade)
-    defaults: dict[str, Any] = {
-        "profile_id": trade.profile_id,
-        "premises": Premises(
-            trades={trade.pk: trade.version},
-            orders={order.pk: order.version},
-            fills={fill.pk: fill.allocated_quantity},
-        ),
-        "trade": replace(
-            before,
-            status=TradeStatus.OPEN,
-            entry_quantity=Decimal("0.5"),
-            average_entry_price=Decimal(60000),
-        ),
-        "orders": (replace(order_state(order, ()), status=FILLED, filled_quantity=Decimal("0.5")),),
-        "history": (
-            HistoryDraft(
-                trade_id=trade.pk,
-                key=key,
-                kind=HistoryKind.ENTRY,
-                source=HistorySource.RECONCILED,
-                quantity=Decimal("0.5"),
-                price=Decimal(60000),
-                executed_at=NOW,
-                order_id=order.pk,
-                exchange_fill_id=fill.exchange_fill_id,
-                fee=Decimal("1.5"),
-                fee_currency="USDT",
-                evidence_hash="e" * 64,
-            ),
-        ),
-        "allocations": (
-            AllocationDraft(
-                fill_id=fill.pk, trade_id=trade.pk, quantity=Decimal("0.5"), history_key=key
-            ),
-        ),
-        "mismatches": (a_difference(order),),
-        "events": (an_event(trade),),
-    }
-    return Change(**{**defaults, **values})
-
-
-def a_difference(order: Order, **values: Any) -> MismatchDraft:
-    defaults: dict[str, Any] = {
-        "key": f"order:{order.pk}:MISSING_FROM_EXCHANGE",
-        "kind": MismatchKind.MISSING_FROM_EXCHANGE,
-        "profile_id": order.profile_id,
-        "symbol": SYMBOL,
-        "drift": Decimal("0.5"),
-        "database_side": {"status": "OPEN"},
-        "exchange_side": {"status": "FILLED"},
-        "order_id": order.pk,
-        "trade_id": order.trade_id,
-        "resolution": "repaired",
-    }
-    return MismatchDraft(**{**defaults, **values})
-
-
-def an_event(trade: Trade) -> EventDraft:
-    return EventDraft(action="trade.entry_filled", object_type="trade", object_id=str(trade.pk))
 
 
 def apply(
@@ -276,7 +200,6 @@ def test_a_question_is_put_before_a_person_once():
         change = an_entry(ReviewItem.objects.count() + Trade.objects.count() + 1)
         assert change.trade is not None
         review = ReviewDraft(
-            queue=ReviewQueue.QUARANTINE,
             reason=QuarantineReason.OVERCLOSE,
             trade_id=trade.pk,
             quantity=Decimal("0.3"),
@@ -290,8 +213,9 @@ def test_a_question_is_put_before_a_person_once():
     apply(ask(fill="1"), ask(fill="2"), context=context)
     item = ReviewItem.objects.get()
     assert (item.status, item.reason, item.quantity) == ("PENDING", "OVERCLOSE", Decimal("0.3"))
-    assert item.evidence == {"fill": "1"}
-    assert actions().count("review.opened") == 1
+    # It waits with its newest evidence; a proposal on the old one would have to be made again.
+    assert (item.evidence, item.version) == ({"fill": "2"}, 2)
+    assert actions().count("review.opened") == actions().count("review.changed") == 1
 
 
 # --- premises ---

@@ -14,7 +14,16 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from reconciliation.domain.audit import EventDraft, system_actor
-from reconciliation.enums import OrderStatus, PositionSide, RunStatus, TradeStatus
+from reconciliation.enums import (
+    CapitalCause,
+    DecisionKind,
+    EscalationStatus,
+    OrderStatus,
+    PauseSource,
+    PositionSide,
+    RunStatus,
+    TradeStatus,
+)
 from reconciliation.handlers.bulk import insert_missing_rows, insert_rows, update_rows
 from reconciliation.handlers.unit import transaction_unit
 from reconciliation.models import (
@@ -32,25 +41,36 @@ from tests.builders import (
     SYMBOL,
     FixedClock,
     arranging,
+    make_accepted_position,
     make_account,
     make_allocation,
     make_api_key,
     make_api_key_scope,
     make_beat,
     make_candidate,
+    make_capital_balance,
+    make_capital_entry,
+    make_decision,
+    make_escalation,
+    make_escalation_sighting,
     make_external_order,
     make_fill,
     make_history,
     make_leg,
     make_look_up,
+    make_mark,
     make_mismatch,
     make_order,
+    make_parity_reading,
+    make_parity_watch,
+    make_pause,
     make_position,
     make_profile,
     make_review,
     make_run,
     make_sighting,
     make_trade,
+    make_watchdog_state,
 )
 from tests.guards import guards_lifted
 
@@ -239,7 +259,86 @@ SAMPLES: dict[str, tuple[Callable[[], models.Model], Callable[[], models.Model]]
         lambda: make_beat(AWKWARD, host=AWKWARD),
         lambda: make_beat(result_at=None),
     ),
-    "sighting": (lambda: make_sighting(count=9), lambda: make_sighting()),
+    "sighting": (
+        lambda: make_sighting(count=9, streak=3, quantity=TINY, mark="60000.1", notional_usd=TINY),
+        lambda: make_sighting(),
+    ),
+    "decision": (
+        lambda: make_decision(
+            checker_id="8",
+            checker_name=AWKWARD,
+            four_eyes=True,
+            override=True,
+            comment=AWKWARD,
+            terms={"quantity": "0.5", "slices": [AWKWARD]},
+            notional_usd=TINY,
+            proposal=make_decision(kind=DecisionKind.PROPOSED),
+        ),
+        lambda: make_decision(make_fill(), evidence_hash=""),
+    ),
+    "parity watch": (
+        lambda: make_parity_watch(fingerprint=AWKWARD[:30], streak=2, fresh_count=3),
+        lambda: make_parity_watch(make_account("other"), counted_as_of=None, streak=0),
+    ),
+    "parity reading": (
+        lambda: make_parity_reading(
+            virtual_quantity=EXACT,
+            mark=TINY,
+            outcome=AWKWARD,
+            dry_run=True,
+            evidence={"slices": [{"trade": AWKWARD}]},
+        ),
+        lambda: make_parity_reading(virtual_quantity=None, actual_quantity=None, mark=None),
+    ),
+    "mark": (lambda: make_mark(price=TINY), lambda: make_mark(symbol="ETH/USDT:USDT")),
+    "accepted position": (
+        lambda: make_accepted_position(quantity=EXACT, side=PositionSide.SHORT),
+        lambda: make_accepted_position(quantity="0"),
+    ),
+    "pause": (
+        lambda: make_pause(
+            reason=AWKWARD,
+            evidence={"notional_usd": "1"},
+            ended_at=NOW + timedelta(microseconds=1),
+            end_reason=AWKWARD,
+            end_evidence={"clean": 2},
+            auto_resumed=True,
+        ),
+        lambda: make_pause(source=PauseSource.OPERATOR, started_by=AWKWARD),
+    ),
+    "watchdog": (
+        lambda: make_watchdog_state(notional_usd=TINY, clean_heartbeats=9, run=make_run()),
+        lambda: make_watchdog_state(
+            make_profile("other"), notional_usd=None, is_known=False, as_of=None
+        ),
+    ),
+    "capital": (
+        lambda: make_capital_balance(reserved_usd=TINY, used_usd="-0.5", unpriced=3),
+        lambda: make_capital_balance(make_profile("other")),
+    ),
+    "capital entry": (
+        lambda: make_capital_entry(
+            cause=CapitalCause.ORDERS_AND_HISTORY, reserved_usd=EXACT, used_usd=TINY, run=make_run()
+        ),
+        lambda: make_capital_entry(),
+    ),
+    "escalation": (
+        lambda: make_escalation(
+            status=EscalationStatus.RESOLVED,
+            profile=make_profile(),
+            says=AWKWARD,
+            detail={"a": AWKWARD},
+            acknowledged_at=NOW,
+            acknowledged_by=AWKWARD,
+            resolved_at=NOW,
+            run=make_run(),
+        ),
+        lambda: make_escalation(),
+    ),
+    "escalation sighting": (
+        lambda: make_escalation_sighting(count=9),
+        lambda: make_escalation_sighting(),
+    ),
 }
 
 

@@ -474,13 +474,3 @@ def test_an_exit_that_only_exceeds_by_what_closed_as_dust_is_taken():
     assert outcomes(deliver_rows(exit_row(quantity="0.50005"))) == ["accepted"]
     assert the_trade().status == TradeStatus.CLOSED
     assert the_trade().exit_quantity == Decimal("0.50005")
-
-
-@pytest.mark.parametrize("source", [HistorySource.SYNTHETIC, HistorySource.OPERATOR])
-@pytest.mark.parametrize("fill_id", ["9001", None], ids=["named", "nameless"])
-def test_an_exit_that_was_booked_without_its_fill_is_not_exited_again(source, fill_id):
-    trade = make_trade(trade_id="T1", entry_quantity="0.5", exit_quantity="0.5")
-    make_history(trade, kind=EXIT, source=source, key="portal", estimated=True)
-    deliver_rows(exit_row(quantity="0.5", exchange_fill_id=fill_id))
-    assert delivered() == [("0.5", "0")]
-    assert the_trade().exit_quantity == Decimal("0.5")

@@ -288,14 +288,6 @@ def test_an_exit_of_what_closed_as_dust_is_taken_and_counts_for_nothing(names_or
     assert the_trade().status == "CLOSED"
 
 
-@pytest.mark.parametrize("fill_id", ["9002", None])
-def test_the_bots_own_exit_of_a_slice_that_was_closed_synthetically_counts_for_nothing(fill_id):
-    closed(SYNTHETIC, quantity="0.500005")
-    row = history_row("h1", "0.5", kind=EXIT, exchange_fill_id=fill_id)
-    assert outcomes(deliver_rows(row)) == ["accepted"]
-    assert counted() == [("0.5", "0")]
-
-
 def test_an_exit_that_was_reversed_hides_nothing():
     trade = make_trade(trade_id="T1", entry_quantity="0.5")
     row = make_history(trade, kind=EXIT, source=SYNTHETIC, quantity="0.5")

@@ -1,12 +1,13 @@
 """One line a thing: what the trading system delivers, and a context in which a cycle applies."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from reconciliation.conf import require
-from reconciliation.domain.audit import Actor, system_actor
+from reconciliation.domain.audit import Actor, EventDraft, system_actor
 from reconciliation.domain.deliveries import (
     DeliveredHistory,
     DeliveredOrder,
@@ -14,22 +15,42 @@ from reconciliation.domain.deliveries import (
     DeliveredTrade,
     Delivery,
 )
+from reconciliation.domain.plans.changes import (
+    AllocationDraft,
+    Change,
+    HistoryDraft,
+    MismatchDraft,
+    Premises,
+)
 from reconciliation.enums import (
     ActorType,
     CycleStep,
     Direction,
     HistoryKind,
+    HistorySource,
+    MismatchKind,
     OrderStatus,
     OrderType,
     Purpose,
     RunStatus,
     Side,
+    TradeStatus,
 )
 from reconciliation.handlers.apply import ApplyContext
 from reconciliation.handlers.deliveries import DeliveryReport, RowReport, deliver
 from reconciliation.handlers.leases import Lease, take_lease
 from reconciliation.models import AuditEvent, Order, Position, Profile, Run, Trade, TradeHistory
-from tests.builders import NOW, SYMBOL, FixedClock, make_profile, make_run
+from reconciliation.selectors.states import order_state, trade_state
+from tests.builders import (
+    NOW,
+    SYMBOL,
+    FixedClock,
+    make_fill,
+    make_order,
+    make_profile,
+    make_run,
+    make_trade,
+)
 
 CONF = require({})
 BOT = Actor(type=ActorType.BOT, id="1", name="bot of alpha")
@@ -152,6 +173,78 @@ def the_rows(trade_id: str = "T1") -> list[TradeHistory]:
 
 def the_position(**which: Any) -> Position:
     return Position.objects.get(**which)
+
+
+def an_entry(number: int = 1, **values: Any) -> Change:
+    """Return the change that books a fill of 0.5 to a new trade and fills its order."""
+    trade = make_trade(trade_id=f"T{number}")
+    order = make_order(trade)
+    fill = make_fill(exchange_order_id=order.exchange_order_id)
+    key = f"entry-{number}"
+    before = trade_state(trade)
+    defaults: dict[str, Any] = {
+        "profile_id": trade.profile_id,
+        "premises": Premises(
+            trades={trade.pk: trade.version},
+            orders={order.pk: order.version},
+            fills={fill.pk: fill.allocated_quantity},
+        ),
+        "trade": replace(
+            before,
+            status=TradeStatus.OPEN,
+            entry_quantity=Decimal("0.5"),
+            average_entry_price=Decimal(60000),
+        ),
+        "orders": (
+            replace(
+                order_state(order, ()), status=OrderStatus.FILLED, filled_quantity=Decimal("0.5")
+            ),
+        ),
+        "history": (
+            HistoryDraft(
+                trade_id=trade.pk,
+                key=key,
+                kind=HistoryKind.ENTRY,
+                source=HistorySource.RECONCILED,
+                quantity=Decimal("0.5"),
+                price=Decimal(60000),
+                executed_at=NOW,
+                order_id=order.pk,
+                exchange_fill_id=fill.exchange_fill_id,
+                fee=Decimal("1.5"),
+                fee_currency="USDT",
+                evidence_hash="e" * 64,
+            ),
+        ),
+        "allocations": (
+            AllocationDraft(
+                fill_id=fill.pk, trade_id=trade.pk, quantity=Decimal("0.5"), history_key=key
+            ),
+        ),
+        "mismatches": (a_difference(order),),
+        "events": (an_event(trade),),
+    }
+    return Change(**{**defaults, **values})
+
+
+def a_difference(order: Order, **values: Any) -> MismatchDraft:
+    defaults: dict[str, Any] = {
+        "key": f"order:{order.pk}:MISSING_FROM_EXCHANGE",
+        "kind": MismatchKind.MISSING_FROM_EXCHANGE,
+        "profile_id": order.profile_id,
+        "symbol": SYMBOL,
+        "drift": Decimal("0.5"),
+        "database_side": {"status": "OPEN"},
+        "exchange_side": {"status": "FILLED"},
+        "order_id": order.pk,
+        "trade_id": order.trade_id,
+        "resolution": "repaired",
+    }
+    return MismatchDraft(**{**defaults, **values})
+
+
+def an_event(trade: Trade) -> EventDraft:
+    return EventDraft(action="trade.entry_filled", object_type="trade", object_id=str(trade.pk))
 
 
 def apply_context(

@@ -12,10 +12,15 @@ from reconciliation.enums import (
     AttributionMode,
     BackfillVerdict,
     CandidateStatus,
+    CapitalCause,
+    DecisionKind,
+    DecisionReason,
     Direction,
+    EscalationStatus,
     HistoryKind,
     MismatchStatus,
     OrderStatus,
+    PauseSource,
     PositionMode,
     ReviewStatus,
     RunStatus,
@@ -25,17 +30,25 @@ from reconciliation.models import FillCoverage
 from tests.builders import (
     NOW,
     arranging,
+    make_accepted_position,
     make_account,
     make_allocation,
     make_api_key,
     make_api_key_scope,
     make_candidate,
+    make_capital_entry,
+    make_decision,
+    make_escalation,
     make_external_order,
     make_fill,
     make_history,
     make_leg,
+    make_mark,
     make_mismatch,
     make_order,
+    make_parity_reading,
+    make_parity_watch,
+    make_pause,
     make_position,
     make_profile,
     make_review,
@@ -156,6 +169,32 @@ VIOLATIONS: dict[str, Callable[[], Any]] = {
     "mismatch_status_known": lambda: make_mismatch(status="GONE"),
     "mismatch_kind_known": lambda: make_mismatch(kind="ODD"),
     "mismatch_closed_when_resolved": lambda: make_mismatch(status=MismatchStatus.RESOLVED),
+    "decision_kind_known": lambda: make_decision(kind="WISHED"),
+    "decision_reason_known": lambda: make_decision(reason="ODD"),
+    "decision_other_is_explained": lambda: make_decision(reason=DecisionReason.OTHER),
+    "decision_has_one_subject": lambda: make_decision(make_review(), fill=make_fill()),
+    "decision_four_eyes_are_two_people": lambda: make_decision(
+        four_eyes=True, maker_id="7", checker_id="7", checker_name="olga"
+    ),
+    "decision_reversal_names_what_it_reverses": lambda: make_decision(kind=DecisionKind.REVERSED),
+    "parity_watch_unique_per_position": lambda: twice(make_parity_watch),
+    "parity_watch_kind_known": lambda: make_parity_watch(kind="ODD"),
+    "parity_reading_once_a_run": lambda: twice(make_parity_reading, run=make_run()),
+    "parity_reading_kind_known": lambda: make_parity_reading(kind="ODD"),
+    "mark_unique_per_symbol": lambda: twice(make_mark),
+    "mark_price_positive": lambda: make_mark(price="0"),
+    "accepted_position_unique": lambda: twice(make_accepted_position),
+    "pause_one_open_per_source": lambda: twice(make_pause),
+    "pause_source_known": lambda: make_pause(source="MOOD"),
+    "pause_only_the_watchdog_resumes_by_itself": lambda: make_pause(
+        source=PauseSource.OPERATOR, ended_at=NOW, auto_resumed=True
+    ),
+    "capital_cause_known": lambda: make_capital_entry(cause="LUCK"),
+    "capital_entry_changes_something": lambda: make_capital_entry(allocated_usd="0"),
+    "escalation_one_open_per_cause": lambda: twice(make_escalation, key="k"),
+    "escalation_kind_known": lambda: make_escalation(kind="ODD"),
+    "escalation_status_known": lambda: make_escalation(status="LOST"),
+    "escalation_resolved_has_its_time": lambda: make_escalation(status=EscalationStatus.RESOLVED),
 }
 
 
@@ -205,3 +244,51 @@ def test_an_answered_review_makes_room_for_the_next():
     trade = make_trade()
     twice(make_review, trade=trade, status=ReviewStatus.REJECTED, closed_at=NOW)
     make_review(trade=trade)
+
+
+def test_an_ended_pause_makes_room_for_the_next_and_both_sources_hold_at_once():
+    twice(make_pause, ended_at=NOW)
+    make_pause()
+    make_pause(source=PauseSource.OPERATOR)
+
+
+def test_a_pause_that_still_holds_was_not_resumed_by_itself():
+    told = "pause_only_the_watchdog_resumes_by_itself"
+    with pytest.raises(IntegrityError, match=told), transaction.atomic():
+        make_pause(auto_resumed=True)
+
+
+def test_a_resolved_escalation_makes_room_for_the_next():
+    twice(make_escalation, key="k", status=EscalationStatus.RESOLVED, resolved_at=NOW)
+    make_escalation(key="k", status=EscalationStatus.ACKNOWLEDGED)
+
+
+@pytest.mark.parametrize(
+    "values", [{"reserved_usd": "-1"}, {"used_usd": "1"}], ids=["reserved", "used"]
+)
+def test_a_ledger_row_may_change_one_column_alone(values: dict[str, Any]):
+    make_capital_entry(cause=CapitalCause.ORDERS, allocated_usd="0", **values)
+
+
+def test_a_decision_is_about_something():
+    with pytest.raises(IntegrityError, match="decision_has_one_subject"), transaction.atomic():
+        make_decision(make_fill(), fill=None)
+
+
+@pytest.mark.parametrize("values", [{"checker_id": ""}, {"checker_id": "7"}], ids=["none", "same"])
+def test_four_eyes_belong_to_two_people(values: dict[str, Any]):
+    told = "decision_four_eyes_are_two_people"
+    with pytest.raises(IntegrityError, match=told), transaction.atomic():
+        make_decision(four_eyes=True, maker_id="7", **values)
+
+
+def test_what_is_no_reversal_reverses_nothing():
+    told = "decision_reversal_names_what_it_reverses"
+    with pytest.raises(IntegrityError, match=told), transaction.atomic():
+        make_decision(kind=DecisionKind.APPROVED, reverses=make_decision())
+
+
+def test_a_decision_is_reversed_once():
+    decision = make_decision()
+    with pytest.raises(IntegrityError, match="reverses_id"), transaction.atomic():
+        twice(make_decision, kind=DecisionKind.REVERSED, reverses=decision)

@@ -18,6 +18,8 @@ from tests.builders import (
     FixedClock,
     arranging,
     make_allocation,
+    make_capital_entry,
+    make_decision,
     make_fill,
     make_history,
     make_order,
@@ -26,7 +28,7 @@ from tests.builders import (
 )
 
 pytestmark = pytest.mark.django_db
-migration = importlib.import_module("reconciliation.migrations.0002_audit_and_guards")
+migration = importlib.import_module("reconciliation.migrations.0007_decisions_and_parity")
 on_sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="REPLACE is SQLite's")
 on_postgresql = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="PostgreSQL only")
 
@@ -51,6 +53,8 @@ FINAL = {
     "audit_event_is_final": make_event,
     "trade_history_is_final": make_history,
     "fill_allocation_is_final": make_booked,
+    "decision_is_final": make_decision,
+    "capital_entry_is_final": make_capital_entry,
 }
 KEPT = {
     **FINAL,
@@ -128,6 +132,13 @@ def test_a_table_is_emptied_in_a_test_database_only():
         cursor.execute("TRUNCATE reconciliation_auditevent")
     assert not AuditEvent.objects.exists()
 
+    final = {
+        "auditevent": "audit_event_is_final",
+        "tradehistory": "trade_history_is_final",
+        "fillallocation": "fill_allocation_is_final",
+        "decision": "decision_is_final",
+        "capitalentry": "capital_entry_is_final",
+    }
     live = connection.copy()
     live.settings_dict = {**connection.settings_dict, "NAME": "postgres"}
     live.set_autocommit(False)
@@ -135,18 +146,14 @@ def test_a_table_is_emptied_in_a_test_database_only():
         with live.cursor() as cursor:
             cursor.execute("CREATE SCHEMA guarded")
             cursor.execute("SET search_path TO guarded")
-            for table in ("auditevent", "tradehistory", "fillallocation", "fill", "order", "trade"):
+            for table in (*final, "fill", "order", "trade"):
                 cursor.execute(
                     f"CREATE TABLE reconciliation_{table} (id int, status text,"
                     " filled_quantity numeric, entry_quantity numeric, allocated_quantity numeric)"
                 )
             with live.schema_editor(atomic=False) as editor:
                 migration.install_guards(None, editor)
-            for table, rule in (
-                ("auditevent", "audit_event_is_final"),
-                ("tradehistory", "trade_history_is_final"),
-                ("fillallocation", "fill_allocation_is_final"),
-            ):
+            for table, rule in final.items():
                 cursor.execute("SAVEPOINT before")
                 with refused(rule):
                     cursor.execute(f"TRUNCATE reconciliation_{table}")
@@ -173,8 +180,11 @@ def test_what_was_entered_never_decreases():
 OTHER_VALUES = {"raw": "{}", "quantity": "0.6", "price": "1", "fee": "2", "side": "sell"}
 
 
+MAY_CHANGE = {"allocated_quantity", "set_aside"}
+
+
 @pytest.mark.parametrize(
-    "field", [f.name for f in Fill._meta.concrete_fields if f.name != "allocated_quantity"]
+    "field", [f.name for f in Fill._meta.concrete_fields if f.name not in MAY_CHANGE]
 )
 def test_no_evidence_of_a_fill_changes(field: str):
     fill = make_fill()
@@ -197,6 +207,12 @@ def test_a_saved_fill_that_only_changed_its_allocation_is_accepted():
     fill.save()
     fill.refresh_from_db()
     assert fill.allocated_quantity == Decimal("0.2")
+
+
+def test_a_fill_that_a_person_set_aside_is_accepted():
+    fill = make_fill()
+    assert rows(fill).update(set_aside=True) == 1
+    assert rows(fill).update(set_aside=False) == 1
 
 
 def test_the_migration_holds_the_transitions_of_the_domain():

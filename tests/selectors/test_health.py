@@ -10,10 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from reconciliation.conf import require
 from reconciliation.enums import (
     Coverage,
+    EscalationKind,
+    EscalationStatus,
     HistoryKind,
     HistorySource,
     MismatchKind,
     MismatchStatus,
+    PauseSource,
     RunKind,
     RunStatus,
     TradeStatus,
@@ -31,10 +34,13 @@ from tests.builders import (
     FixedClock,
     arranging,
     make_account,
+    make_escalation,
     make_history,
     make_mismatch,
+    make_pause,
     make_profile,
     make_run,
+    make_sighting,
     make_trade,
 )
 
@@ -257,20 +263,114 @@ def test_trades_closed_by_the_portal_alone_are_counted_and_those_of_an_operator_
     assert health()["reconciliationParityAutoClosedTrades"] == 1
 
 
-def test_what_this_version_does_not_measure_is_null_and_what_it_does_not_do_is_false():
+def test_notional_is_unknown_before_a_heartbeat_and_zero_when_nothing_is_open():
+    a_run()
+    assert notional() == (None, None)
+    a_run(kind=RunKind.HEARTBEAT, status=RunStatus.FAILED, coverage=Coverage.NONE)
+    assert notional() == (None, None)
+    a_run(kind=RunKind.HEARTBEAT, status=RunStatus.PARTIAL, coverage=Coverage.PARTIAL)
+    assert notional() == (0, 0)
+
+
+def test_notional_is_unknown_while_an_account_was_never_compared():
+    a_run(kind=RunKind.HEARTBEAT)
+    a_run(account=make_account("second"))
+    assert notional() == (None, None)
+
+
+def notional() -> tuple[object, object]:
     said = health()
-    for name in (
-        "reconciliationParityMaxMismatchNotionalUsd",
-        "reconciliationParityTotalMismatchNotionalUsd",
-        "reconciliationIntegrityWatchdogTriggered",
-    ):
-        assert said[name] is None
-    assert said["reconciliationParityHeartbeatEnabled"] is False
+    return (
+        said["reconciliationParityMaxMismatchNotionalUsd"],
+        said["reconciliationParityTotalMismatchNotionalUsd"],
+    )
+
+
+def a_finding(usd: str | None, **values) -> None:
+    defaults = {"kind": MismatchKind.GHOST_POSITION, "trade": None}
+    mismatch = make_mismatch(Run.objects.first(), **{**defaults, **values})
+    make_sighting(mismatch, notional_usd=usd)
+
+
+def test_notional_is_the_largest_finding_and_the_sum_of_all_that_are_open():
+    a_run(kind=RunKind.HEARTBEAT)
+    a_finding("30500")
+    a_finding("0.25", kind=MismatchKind.ORPHAN_POSITION)
+    a_finding("999", status=MismatchStatus.ACCEPTED)
+    a_finding("999", status=MismatchStatus.RESOLVED, closed_at=NOW)
+    a_finding("999", kind=MismatchKind.QUANTITY_MISMATCH)
+    assert notional() == (30500, 30500.25)
+    assert isinstance(notional()[0], int)
+    a_finding(None)
+    assert notional() == (None, None)
+
+
+def test_a_shared_shortfall_counts_its_slices_and_an_orphan_none():
+    a_run(kind=RunKind.HEARTBEAT)
+    profiles = [make_profile(name) for name in ("alpha", "beta")]
+    trades = [make_trade(each, entry_quantity="1") for each in profiles]
+    slices = [{"trade": each.pk, "profile_id": each.profile_id} for each in trades]
+    a_finding("10", kind=MismatchKind.POSITION_MISMATCH, database_side={"slices": slices})
+    a_finding("10", kind=MismatchKind.ORPHAN_POSITION, database_side={"slices": slices})
+    a_finding("10", trade=trades[0])
+    assert health()["reconciliationParityMismatchTrades"] == 2
+
+
+def test_the_watchdog_is_triggered_while_its_pause_is_open_and_an_operators_is_not_its():
+    a_run()
+    make_pause(source=PauseSource.OPERATOR)
+    make_pause(ended_at=NOW)
+    said = health()
+    assert said["reconciliationIntegrityWatchdogTriggered"] is False
+    assert said["problems"] == ["alpha: trading is paused by OPERATOR"]
+    make_pause(make_profile("beta"))
+    said = health()
+    assert said["reconciliationIntegrityWatchdogTriggered"] is True
+    assert said["status"] == "degraded"
+
+
+def test_escalations_that_are_not_resolved_are_problems():
+    a_run()
+    make_escalation()
+    make_escalation(kind=EscalationKind.STALE_FILLS, status=EscalationStatus.ACKNOWLEDGED)
+    make_escalation(status=EscalationStatus.RESOLVED, resolved_at=NOW)
+    assert health()["problems"] == ["escalations: PERSISTENT_MISMATCH 1, STALE_FILLS 1"]
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_heartbeats_flags_are_those_in_force(on):
+    flags = {
+        "ENABLE_RECON_POSITION_PARITY_HEARTBEAT": str(on),
+        "RECON_POSITION_PARITY_DRY_RUN": str(not on),
+    }
+    said = load_health(conf=require(flags), clock=FixedClock())
+    assert said["reconciliationParityHeartbeatEnabled"] is on
+    assert said["reconciliationParityDryRun"] is not on
+
+
+def test_a_heartbeat_that_stalls_is_a_problem_and_the_loop_is_well():
+    a_run()
+    a_run(LIMIT + TICK, kind=RunKind.HEARTBEAT)
+    said = health()
+    assert (said["status"], said["reconciliationLoopHealthy"]) == ("degraded", True)
+    assert said["problems"] == ["main: no heartbeat finished for 180 s (limit 180 s)"]
+    assert said["accounts"][0]["heartbeatAgeMs"] == 180_001
+    off = require({"ENABLE_RECON_POSITION_PARITY_HEARTBEAT": "false"})
+    assert load_health(conf=off, clock=FixedClock())["problems"] == []
+
+
+def test_the_last_heartbeat_is_told_of_beside_the_loop():
+    a_run(kind=RunKind.HEARTBEAT, status=RunStatus.PARTIAL, coverage=Coverage.PARTIAL)
+    a_run()
+    (account,) = health()["accounts"]
+    assert (account["lastRunStatus"], account["lastHeartbeatStatus"]) == ("SUCCEEDED", "PARTIAL")
+    assert (account["heartbeatCoverage"], account["heartbeatAgeMs"]) == ("PARTIAL", None)
+    assert "main: no heartbeat has read all positions yet" in health()["problems"]
 
 
 def test_every_name_is_there_also_when_nothing_is_known():
-    assert tuple(health()) == FIELDS == tuple(unknown_health("it is gone"))
-    unknown = unknown_health("it is gone")
+    assert tuple(health()) == FIELDS == tuple(unknown_health("it is gone", conf=CONF))
+    unknown = unknown_health("it is gone", conf=CONF)
     assert (unknown["status"], unknown["problems"]) == ("down", ["it is gone"])
     measured = {
         name: value
@@ -298,7 +398,7 @@ def test_the_number_of_queries_does_not_depend_on_accounts_or_profiles():
     add(0, 1)
     few = queries()
     add(1, 8)
-    assert queries() == few <= 7
+    assert queries() == few <= 9
 
 
 def test_the_runbooks_names_are_all_there():

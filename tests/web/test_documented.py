@@ -53,7 +53,7 @@ def test_prometheus_takes_the_example_of_a_scrape_with_its_rules(tmp_path: Path)
     (tmp_path / RULES).write_text(EXAMPLES[RULES])
     done = promtool("check", "config", str(tmp_path / CONFIG))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert b"12 rules found" in done.stdout
+    assert b"14 rules found" in done.stdout
 
 
 def test_alerts_ask_for_metrics_that_exist():
@@ -87,6 +87,8 @@ tests:
         values: 0 1 0 1 2 0x5
       - series: reconciliation_audit_events_total
         values: 5+1x5 3x4
+      - series: reconciliation_escalations_open{account="main",kind="LOOP_STALLED"}
+        values: 0 1 1 0x7
     alert_rule_test:
       - {alertname: ReconciliationMismatchesStay, eval_time: 3m, exp_alerts: []}
       - alertname: ReconciliationMismatchesStay
@@ -102,6 +104,12 @@ tests:
           - exp_labels: {severity: page, account: main, kind: reconcile}
             exp_annotations:
               summary: Two runs of main in a row found every lock held. See manage.py locks.
+      - alertname: ReconciliationEscalated
+        eval_time: 2m
+        exp_alerts:
+          - exp_labels: {severity: page, account: main, kind: LOOP_STALLED}
+            exp_annotations: {summary: "LOOP_STALLED on main: see escalations in the console."}
+      - {alertname: ReconciliationEscalated, eval_time: 4m, exp_alerts: []}
       - {alertname: ReconciliationNotSeen, eval_time: 9m, exp_alerts: []}
       - {alertname: ReconciliationLoopStalled, eval_time: 9m, exp_alerts: []}
       - {alertname: ReconciliationAuditEventsFell, eval_time: 5m, exp_alerts: []}

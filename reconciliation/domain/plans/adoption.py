@@ -6,11 +6,12 @@ the ordinary plan treats it like any other order. Applying the change gives it i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from reconciliation.domain.amounts import ZERO, plain
 from reconciliation.domain.attribution import Attribution, attribute, owners_of
-from reconciliation.domain.books import Books, KeptFill, OrderState, TradeState
+from reconciliation.domain.books import Books, KeptFill, OrderState, ProfileState, TradeState
 from reconciliation.domain.order_diff import OrderFinding, group_fills, match_listed
 from reconciliation.domain.order_rules import OrderRule
 from reconciliation.domain.plans.changes import ExternalOrderDraft, MismatchDraft
@@ -51,8 +52,13 @@ def place_adoptions(books: Books, unowned: Sequence[Unowned]) -> Adoptions:
         if quantity is None:
             continue
         trade = _trade_for(item, item.shown, item.attribution, trades, temporary_id=-number)
-        order = _order_for(
-            item.shown, item.attribution, trade, quantity=quantity, temporary_id=-number
+        order = adopted_order(
+            item.shown,
+            profile_id=item.attribution.profile.id,
+            trade=trade,
+            purpose=item.attribution.purpose,
+            quantity=quantity,
+            temporary_id=-number,
         )
         orders[order.id] = order
         findings.append(
@@ -137,43 +143,70 @@ def _trade_for(
         moments.append(shown.created_at)
     if not moments:
         return None
-    trade = TradeState(
-        id=temporary_id,
-        profile_id=attribution.profile.id,
+    trade = opened_trade(
+        profile=attribution.profile,
         trade_id=attribution.trade_name or ADOPTED_TRADE_PREFIX + attribution.trade_code,
         code=attribution.trade_code,
         symbol=shown.symbol,
         direction=Direction.LONG if shown.side == Side.BUY else Direction.SHORT,
-        sub_tag=attribution.profile.sub_tag,
+        opened_at=min(moments),
+        temporary_id=temporary_id,
+    )
+    trades[trade.id] = trade
+    return trade
+
+
+def opened_trade(
+    *,
+    profile: ProfileState,
+    trade_id: str,
+    code: str,
+    symbol: str,
+    direction: Direction,
+    opened_at: datetime,
+    temporary_id: int,
+) -> TradeState:
+    """Return a slice that holds nothing yet, under an id that no row has."""
+    return TradeState(
+        id=temporary_id,
+        profile_id=profile.id,
+        trade_id=trade_id,
+        code=code,
+        symbol=symbol,
+        direction=direction,
+        sub_tag=profile.sub_tag,
         status=TradeStatus.PENDING,
         entry_quantity=ZERO,
         exit_quantity=ZERO,
         average_entry_price=None,
         average_exit_price=None,
         reversals=0,
-        opened_at=min(moments),
+        opened_at=opened_at,
         closed_at=None,
         version=0,
     )
-    trades[trade.id] = trade
-    return trade
 
 
-def _order_for(
+def adopted_order(
     shown: ExchangeOrder,
-    attribution: Attribution,
-    trade: TradeState | None,
     *,
+    profile_id: int,
+    trade: TradeState | None,
+    purpose: Purpose | None,
     quantity: Decimal,
     temporary_id: int,
 ) -> OrderState:
+    """Return the row that an exchange order becomes, open and with nothing booked yet.
+
+    Without a trade it has no purpose either. It needs a time of creation (`adoptable_quantity`).
+    """
     created_at = shown.created_at
     assert created_at is not None  # noqa: S101  (adoptable_quantity)
     return OrderState(
         id=temporary_id,
-        profile_id=attribution.profile.id,
+        profile_id=profile_id,
         trade_id=None if trade is None else trade.id,
-        purpose=None if trade is None else attribution.purpose,
+        purpose=None if trade is None else purpose,
         client_order_id=shown.client_order_id,
         exchange_order_id=shown.exchange_order_id,
         leg_ids=(),
@@ -206,6 +239,14 @@ def _external_mismatch(item: Unowned, shown: ExchangeOrder) -> MismatchDraft:
         exchange_side={
             "rule": item.rule.name,
             "order": shown_as_evidence(shown),
+            # What a person who adopts it needs beside that.
+            "terms": {
+                "type": shown.type,
+                "order_class": shown.order_class,
+                "position_side": shown.position_side,
+                "created_at": shown.created_at,
+                "trade_hint": shown.trade_hint,
+            },
             "why": item.why,
         },
     )

@@ -27,6 +27,7 @@ from reconciliation.domain.books import (
     HistoryRow,
     KeptFill,
     OrderState,
+    StandingExits,
     TradeState,
 )
 from reconciliation.domain.order_diff import group_fills, is_recent
@@ -35,15 +36,22 @@ from reconciliation.domain.plans.backfill_drafts import (
     draft_candidate,
     resolve_mismatch,
 )
-from reconciliation.domain.plans.booking import (
-    Booking,
-    book_fills,
-    gross_of,
-    net_quantity,
-    with_dust,
+from reconciliation.domain.plans.booking import Booking, with_dust
+from reconciliation.domain.plans.changes import (
+    AllocationDraft,
+    CandidateDraft,
+    Change,
+    Premises,
+    merge,
 )
-from reconciliation.domain.plans.changes import AllocationDraft, CandidateDraft, Change, Premises
 from reconciliation.domain.plans.order_events import link_event
+from reconciliation.domain.plans.reversals import (
+    all_standing_after,
+    book_exits,
+    reversed_event,
+    standing_after,
+)
+from reconciliation.domain.plans.told import link_told
 from reconciliation.domain.transitions import trade_may_become
 from reconciliation.domain.types import (
     AccountSnapshot,
@@ -58,7 +66,6 @@ from reconciliation.enums import (
     WAITING_CANDIDATE_STATUSES,
     BackfillVerdict,
     HistorySource,
-    Purpose,
 )
 
 
@@ -78,7 +85,7 @@ class BackfillPlan:
 
 @dataclass(slots=True)
 class _Desk:
-    """The plan in the making: `trades` and `changes` are as they are so far."""
+    """The plan in the making: `trades`, `exits` and `changes` are as they are so far."""
 
     maker: CaseMaker
     snapshot: AccountSnapshot
@@ -89,8 +96,10 @@ class _Desk:
     allocated_before: Mapping[int, Decimal]
     known: Mapping[int, CandidateState]
     rows: dict[int, tuple[HistoryRow, ...]]
+    exits: dict[int, StandingExits]
     no_go: list[CandidateDraft] = field(default_factory=list)
     spoken_for: set[int] = field(default_factory=set)
+    told_of: set[int] = field(default_factory=set)
 
     @property
     def books(self) -> Books:
@@ -124,9 +133,10 @@ def plan_backfills(
         allocated_before=allocated_before,
         known={candidate.fill_id: candidate for candidate in books.candidates},
         rows=nameless_exits(after),
+        exits=dict(after.synthetic_exits),
     )
     for loose in find_loose_fills(after, snapshot, look_ups):
-        case = desk.maker.make(loose, desk.trades, desk.rows)
+        case = desk.maker.make(loose, desk.trades, desk.rows, desk.exits)
         if _concerns(case):
             desk.spoken_for.add(loose.kept.id)
             if not _must_wait(loose, case, desk):
@@ -135,7 +145,7 @@ def plan_backfills(
     return BackfillPlan(
         changes=tuple(desk.changes),
         no_go=tuple(desk.no_go),
-        moot=tuple(each for each in waiting if each.fill_id not in desk.spoken_for),
+        moot=tuple(each for each in waiting if each.fill_id not in desk.spoken_for - desk.told_of),
         spoken_for=frozenset(desk.spoken_for),
     )
 
@@ -219,11 +229,14 @@ def _apply(
     links, kept, rows = _link(loose, trade, desk)
     booking = Booking(trade=trade, history=(), allocations=(), overclose=ZERO)
     if kept.remaining > 0:
-        booked = _book(kept, order, trade, desk.books)
+        booked = _book(kept, order, trade, desk)
         if booked is None or not trade_may_become(trade.status, booked.trade.status):
             return
         booking = booked
     events = [link_event(trade, links)] if links else []
+    replaced = reversed_event(trade, booking.trade, booking.history)
+    if replaced is not None:
+        events.append(replaced)
     if booking.history:
         events.append(applied_event(trade, booking, loose.evidence, judgement))
     change = Change(
@@ -240,45 +253,47 @@ def _apply(
         events=tuple(events),
     )
     if not booking.history:
-        desk.spoken_for.discard(loose.kept.id)  # it is explained: whoever was asked need not answer
+        desk.told_of.add(loose.kept.id)  # it is explained: whoever was asked need not answer
     desk.rows[trade.id] = rows
-    _put(change, order, desk)
-    desk.trades[trade.id] = booking.trade
+    _put(change, order, desk, booking.dropped)
+    _note(booking, desk)
 
 
 def _link(
     loose: LooseFill, trade: TradeState, desk: _Desk
 ) -> tuple[list[AllocationDraft], KeptFill, tuple[HistoryRow, ...]]:
     """Return the links of a fill to delivered exits, and fill and rows as they are then."""
-    kept, links, rows = loose.kept, [], []
-    base = desk.books.base_currencies.get(kept.fill.symbol)
-    for row in desk.rows.get(trade.id, ()):
-        net = min(net_quantity(kept.fill, kept.remaining, base), row.uncovered)
-        if net > 0:
-            gross = gross_of(kept, net, base)
-            links.append(
-                AllocationDraft(
-                    fill_id=kept.id, trade_id=trade.id, quantity=gross, history_id=row.id
-                )
-            )
-            kept = replace(kept, allocated=kept.allocated + gross)
-            row = replace(row, covered=row.covered + net)
-        rows.append(row)
-    return links, kept, tuple(rows)
+    linked = link_told(
+        loose.kept,
+        desk.rows.get(trade.id, ()),
+        trade_id=trade.id,
+        base_currency=desk.books.base_currencies.get(loose.kept.fill.symbol),
+    )
+    return list(linked.links), linked.kept, linked.rows
+
+
+def _note(booking: Booking, desk: _Desk) -> None:
+    """Note the trade as it is now, and its exits as long as some of them have no fill."""
+    trade = booking.trade
+    desk.trades[trade.id] = trade
+    before = desk.exits.pop(trade.id, None)
+    if before is not None:
+        after = standing_after(before, booking.history, booking.dropped)
+        desk.exits |= {trade.id: after} if after.synthetic else {}
 
 
 def _book(
-    kept: KeptFill, order: OrderState | None, trade: TradeState, books: Books
+    kept: KeptFill, order: OrderState | None, trade: TradeState, desk: _Desk
 ) -> Booking | None:
     """Return the booking of all that is left of a fill, None where a slice cannot take it."""
-    symbol = kept.fill.symbol
-    booking = book_fills(
+    symbol, books = kept.fill.symbol, desk.books
+    booking = book_exits(
         trade=trade,
         order=order,
-        purpose=Purpose.EXIT,
         fills=[kept],
         base_currency=books.base_currencies.get(symbol),
         source=HistorySource.BACKFILL,
+        standing=desk.exits.get(trade.id),
     )
     if not booking.history:
         return None
@@ -289,8 +304,11 @@ def _book(
     return with_dust(booking, books.amount_steps.get(symbol))
 
 
-def _put(change: Change, order: OrderState | None, desk: _Desk) -> None:
-    """Add a change, as one with those there are of the same trade and of the fill's order."""
+def _put(change: Change, order: OrderState | None, desk: _Desk, dropped: frozenset[str]) -> None:
+    """Add a change, as one with those there are of the same trade and of the fill's order.
+
+    `dropped` are keys of rows of theirs that it replaces.
+    """
     mine: list[Change] = []
     others: list[Change] = []
     for each in desk.changes:
@@ -299,7 +317,8 @@ def _put(change: Change, order: OrderState | None, desk: _Desk) -> None:
         (mine if is_same else others).append(each)
     merged = change
     for each in reversed(mine):
-        merged = _merge(each, merged)
+        kept = tuple(row for row in each.history if row.key not in dropped)
+        merged = merge(replace(each, history=kept), merged)
     desk.changes[:] = [*others, merged]
     if order is not None and _is_booked(order, desk):
         desk.changes[-1] = resolve_mismatch(merged, order)
@@ -334,29 +353,6 @@ def _booked_by(changes: Iterable[Change]) -> dict[int, Decimal]:
     return {fill_id: total(quantities) for fill_id, quantities in parts.items()}
 
 
-def _merge(first: Change, second: Change) -> Change:
-    """Return two changes as one; the states after are the later ones."""
-    return replace(
-        first,
-        premises=Premises(
-            trades={**second.premises.trades, **first.premises.trades},
-            orders={**second.premises.orders, **first.premises.orders},
-            fills={**second.premises.fills, **first.premises.fills},
-            positions={**second.premises.positions, **first.premises.positions},
-        ),
-        trade=second.trade or first.trade,
-        orders=(*first.orders, *second.orders),
-        legs=(*first.legs, *second.legs),
-        positions=(*first.positions, *second.positions),
-        reviews=(*first.reviews, *second.reviews),
-        history=(*first.history, *second.history),
-        allocations=(*first.allocations, *second.allocations),
-        mismatches=(*first.mismatches, *second.mismatches),
-        candidates=(*first.candidates, *second.candidates),
-        events=(*first.events, *second.events),
-    )
-
-
 def _books_after(
     books: Books, changes: Sequence[Change], allocated_before: Mapping[int, Decimal]
 ) -> Books:
@@ -374,5 +370,8 @@ def _books_after(
         fills=tuple(
             replace(kept, allocated=allocated_before[kept.id] + booked.get(kept.id, ZERO))
             for kept in books.fills
+        ),
+        synthetic_exits=all_standing_after(
+            books.synthetic_exits, (row for change in changes for row in change.history)
         ),
     )

@@ -62,6 +62,7 @@ def draft_candidate(
             "slices": [_slice(trade) for trade in (*case.slices, *case.closed_synthetically)],
             "suggestions": _suggestions(judgement),
             "settings": settings,
+            "amount_step": case.amount_step,
         },
         hash=evidence_hash(_essence(case, evidence, judgement, settings)),
         known=known,

@@ -29,13 +29,15 @@ from reconciliation.enums import HistoryKind, HistorySource, Purpose, Side, Trad
 class Booking:
     """The outcome: the trade after, the drafts, and the net quantity that found no room.
 
-    `overclose` is what exit fills hold beyond the open quantity: it stays with the fill.
+    `overclose` is what exit fills hold beyond the open quantity: it stays with the fill. `dropped`
+    are the keys of planned rows that are not to be written any more.
     """
 
     trade: TradeState
     history: tuple[HistoryDraft, ...]
     allocations: tuple[AllocationDraft, ...]
     overclose: Decimal
+    dropped: frozenset[str] = frozenset()
 
 
 def book_fills(
@@ -46,11 +48,14 @@ def book_fills(
     fills: Sequence[KeptFill],
     base_currency: str | None,
     source: HistorySource,
+    at_most: Decimal | None = None,
 ) -> Booking:
     """Book what remains of the fills to the trade, oldest first, one history row a fill.
 
-    `base_currency` is that of a spot symbol, where a fee in it changes what was gained.
+    `base_currency` is that of a spot symbol, where a fee in it changes what was gained. `at_most`
+    bounds what an exit takes in all, net, where only a part of the fills is the trade's.
     """
+    least_open = ZERO if at_most is None else max(trade.open_quantity - at_most, ZERO)
     history: list[HistoryDraft] = []
     allocations: list[AllocationDraft] = []
     overclose = ZERO
@@ -58,10 +63,11 @@ def book_fills(
     for kept in ordered:
         gross = kept.remaining
         net = net_quantity(kept.fill, gross, base_currency)
-        if purpose == Purpose.EXIT and net > trade.open_quantity:
-            overclose += net - trade.open_quantity
-            gross = gross_of(kept, trade.open_quantity, base_currency)
-            net = trade.open_quantity
+        room = trade.open_quantity - least_open
+        if purpose == Purpose.EXIT and net > room:
+            overclose += net - room
+            gross = gross_of(kept, room, base_currency)
+            net = room
         if net <= 0 or gross <= 0:
             continue
         draft = _draft(trade, order, kept, HistoryKind(purpose), source, net=net, gross=gross)

@@ -5,7 +5,7 @@ when a premise no longer holds, none of it; the next cycle then decides anew.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -22,7 +22,6 @@ from reconciliation.enums import (
     MismatchKind,
     NoGoReason,
     QuarantineReason,
-    ReviewQueue,
 )
 
 
@@ -41,7 +40,10 @@ class Premises:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryDraft:
-    """A history row to be booked; `key` makes a replay find it."""
+    """A history row to be booked; `key` makes a replay find it.
+
+    A REVERSAL names the row that it takes back in `reverses_id`.
+    """
 
     trade_id: int
     key: str
@@ -56,13 +58,14 @@ class HistoryDraft:
     fee_currency: str | None = None
     estimated: bool = False
     evidence_hash: str = ""
+    reverses_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationDraft:
     """A part of a fill for a history row: one that exists (`history_id`), or a draft's (`key`).
 
-    `quantity` is gross, in the fill's own terms.
+    `quantity` is gross, in the fill's own terms. `released` frees that part again.
     """
 
     fill_id: int
@@ -70,6 +73,17 @@ class AllocationDraft:
     quantity: Decimal
     history_id: int | None = None
     history_key: str | None = None
+    released: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SightingDraft:
+    """What a heartbeat saw of a difference; `quantity` without a sign, money None if unknown."""
+
+    streak: int
+    quantity: Decimal
+    mark: Decimal | None
+    notional_usd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +91,7 @@ class MismatchDraft:
     """A difference seen now. `resolution` says how it was repaired; None leaves it open.
 
     `drift` is exchange − database in base units, None where it is no quantity or unknown.
+    `sameness` is what tells it from another one under the same key; without one the key is it.
     """
 
     key: str
@@ -90,6 +105,8 @@ class MismatchDraft:
     trade_id: int | None = None
     resolution: str | None = None
     not_found_count: int = 0
+    sighting: SightingDraft | None = None
+    sameness: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +119,17 @@ class ExternalOrderDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewDraft:
-    """A question to a person about a trade, with its evidence."""
+    """A question to a person about a trade, with its evidence.
 
-    queue: ReviewQueue
+    `sameness` is what tells this evidence from another: kind, drift and fill ids, never a time or a
+    mark. Without one the evidence itself is it.
+    """
+
     reason: QuarantineReason
     trade_id: int
     quantity: Decimal | None
     evidence: Mapping[str, object]
+    sameness: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,3 +184,26 @@ class Change:
     mismatches: tuple[MismatchDraft, ...] = ()
     candidates: tuple[CandidateDraft, ...] = ()
     events: tuple[EventDraft, ...] = ()
+
+
+def merge(first: Change, second: Change) -> Change:
+    """Return two changes as one; the states after are the later ones."""
+    return replace(
+        first,
+        premises=Premises(
+            trades={**second.premises.trades, **first.premises.trades},
+            orders={**second.premises.orders, **first.premises.orders},
+            fills={**second.premises.fills, **first.premises.fills},
+            positions={**second.premises.positions, **first.premises.positions},
+        ),
+        trade=second.trade or first.trade,
+        orders=(*first.orders, *second.orders),
+        legs=(*first.legs, *second.legs),
+        positions=(*first.positions, *second.positions),
+        reviews=(*first.reviews, *second.reviews),
+        history=(*first.history, *second.history),
+        allocations=(*first.allocations, *second.allocations),
+        mismatches=(*first.mismatches, *second.mismatches),
+        candidates=(*first.candidates, *second.candidates),
+        events=(*first.events, *second.events),
+    )

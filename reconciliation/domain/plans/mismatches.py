@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from reconciliation.domain.books import OpenMismatch
+from reconciliation.domain.keys import evidence_hash
 from reconciliation.domain.plans.changes import MismatchDraft
 
 
@@ -40,8 +41,11 @@ def plan_mismatches(
     `can_see` says of a mismatch whether both of its sides were known in this cycle: another one
     stays as it is, because nobody looked.
     """
-    before = {mismatch.key: mismatch for mismatch in open_before}
+    every = list(open_before)
     seen = {draft.key: draft for draft in drafts}
+    # What a person accepted is over where it is seen otherwise: the new one asks again.
+    outdated = tuple(each for each in every if _is_outdated(each, seen.get(each.key)))
+    before = {mismatch.key: mismatch for mismatch in every if mismatch not in outdated}
     return MismatchPlan(
         new=tuple(draft for key, draft in seen.items() if key not in before),
         again=tuple(
@@ -54,8 +58,9 @@ def plan_mismatches(
             for key, draft in seen.items()
             if key in before and draft.resolution is not None
         ),
-        gone=tuple(
-            mismatch for key, mismatch in before.items() if key not in seen and can_see(mismatch)
+        gone=(
+            *outdated,
+            *(m for key, m in before.items() if key not in seen and can_see(m)),
         ),
         found=tuple(
             mismatch
@@ -66,3 +71,10 @@ def plan_mismatches(
             and mismatch.order_id in found_orders
         ),
     )
+
+
+def _is_outdated(mismatch: OpenMismatch, draft: MismatchDraft | None) -> bool:
+    """Return whether a person accepted a difference that is another one now."""
+    if draft is None or draft.sameness is None or not mismatch.is_accepted:
+        return False
+    return evidence_hash(draft.sameness) != mismatch.evidence_hash

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciliation.domain.amounts import plain
 from reconciliation.domain.audit import EventDraft
-from reconciliation.domain.books import Books, KeptFill, OrderState, TradeState
+from reconciliation.domain.books import Books, KeptFill, OrderState, StandingExits, TradeState
 from reconciliation.domain.order_diff import (
     OrderFinding,
     differing_terms,
@@ -18,6 +18,7 @@ from reconciliation.domain.order_diff import (
 )
 from reconciliation.domain.order_rules import OrderRule
 from reconciliation.domain.plans.booking import (
+    Booking,
     book_fills,
     booked_average,
     net_quantity,
@@ -35,6 +36,7 @@ from reconciliation.domain.plans.evidence import (
     trade_as_evidence,
 )
 from reconciliation.domain.plans.order_events import fill_event, order_event
+from reconciliation.domain.plans.reversals import book_exits, reversed_event, standing_after
 from reconciliation.domain.transitions import order_may_become, trade_may_become
 from reconciliation.enums import (
     HistorySource,
@@ -42,7 +44,6 @@ from reconciliation.enums import (
     OrderStatus,
     Purpose,
     QuarantineReason,
-    ReviewQueue,
     TradeStatus,
 )
 
@@ -58,11 +59,13 @@ REFUSALS = frozenset({NO_TRADE, CONTRADICTS_TRADE, BAD_TRANSITION})
 class OrderDraft:
     """A Change in the making: the states so far and what was decided on the way.
 
-    `is_entry_unsettled` says that nobody knows yet what became of an entry of the trade.
+    `is_entry_unsettled` says that nobody knows yet what became of an entry of the trade, `exits`
+    are those that stand, where some of them have no fill.
     """
 
     trade: TradeState | None
     is_entry_unsettled: bool = False
+    exits: StandingExits | None = None
     orders: list[OrderState] = field(default_factory=list)
     history: list[HistoryDraft] = field(default_factory=list)
     allocations: list[AllocationDraft] = field(default_factory=list)
@@ -104,21 +107,15 @@ def book(
     before = draft.trade
     if not _agrees_with(order, before):
         return order_after, CONTRADICTS_TRADE
-    booking = book_fills(
-        trade=before,
-        order=order,
-        purpose=order.purpose,
-        fills=unbooked,
-        base_currency=books.base_currencies.get(order.symbol),
-        source=HistorySource.RECONCILED,
-    )
-    if order.purpose == Purpose.EXIT:
-        booking = with_dust(booking, books.amount_steps.get(order.symbol))
+    booking = _booking(order, order.purpose, before, unbooked, books, draft)
     if not trade_may_become(before.status, booking.trade.status):
         return order, BAD_TRANSITION
+    _take(booking, draft)
     draft.trade = booking.trade
-    draft.history += booking.history
     draft.allocations += booking.allocations
+    reversed_rows = reversed_event(before, booking.trade, booking.history)
+    if reversed_rows is not None:
+        draft.events.append(reversed_rows)
     if booking.history:
         action = "trade.entry_filled" if order.purpose == Purpose.ENTRY else "trade.exit_filled"
         draft.events.append(fill_event(action, before, order, order_after, booking, unbooked))
@@ -130,7 +127,6 @@ def book(
         return order_after, f"{excess} what became of an entry is not known yet"
     draft.reviews.append(
         ReviewDraft(
-            queue=ReviewQueue.QUARANTINE,
             reason=QuarantineReason.OVERCLOSE,
             trade_id=before.id,
             quantity=booking.overclose,
@@ -139,10 +135,53 @@ def book(
                 "order": order_as_evidence(order_after),
                 "fills": [fill_as_evidence(kept.fill) for kept in unbooked],
                 "overclose": plain(booking.overclose),
+                "amount_step": books.amount_steps.get(order.symbol),
+            },
+            sameness={
+                "kind": QuarantineReason.OVERCLOSE,
+                "drift": plain(booking.overclose),
+                "fills": sorted(kept.fill.fill_id for kept in unbooked),
             },
         )
     )
     return order_after, f"{excess} a person must say whose they are"
+
+
+def _booking(
+    order: OrderState,
+    purpose: Purpose,
+    trade: TradeState,
+    fills: Sequence[KeptFill],
+    books: Books,
+    draft: OrderDraft,
+) -> Booking:
+    base_currency = books.base_currencies.get(order.symbol)
+    if purpose == Purpose.ENTRY:
+        return book_fills(
+            trade=trade,
+            order=order,
+            purpose=purpose,
+            fills=fills,
+            base_currency=base_currency,
+            source=HistorySource.RECONCILED,
+        )
+    booking = book_exits(
+        trade=trade,
+        order=order,
+        fills=fills,
+        base_currency=base_currency,
+        source=HistorySource.RECONCILED,
+        standing=draft.exits,
+    )
+    return with_dust(booking, books.amount_steps.get(order.symbol))
+
+
+def _take(booking: Booking, draft: OrderDraft) -> None:
+    """Take the rows of a booking; a planned rest that it replaces is not written."""
+    draft.history = [row for row in draft.history if row.key not in booking.dropped]
+    draft.history += booking.history
+    if draft.exits is not None:
+        draft.exits = standing_after(draft.exits, booking.history, booking.dropped)
 
 
 def mirror(finding: OrderFinding, before: OrderState, draft: OrderDraft) -> OrderState:

@@ -131,7 +131,12 @@ def _plan_group(
     books = evidence.books
     links = () if trade is None else evidence.links.get(trade.id, ())
     legs = [leg for finding in findings for leg in evidence.legs.get(finding.order.id, ())]
-    draft = OrderDraft(trade=trade, is_entry_unsettled=is_entry_unsettled, allocations=list(links))
+    draft = OrderDraft(
+        trade=trade,
+        is_entry_unsettled=is_entry_unsettled,
+        exits=None if trade is None else books.synthetic_exits.get(trade.id),
+        allocations=list(links),
+    )
     if trade is not None and links:
         draft.events.append(link_event(trade, links))
     for finding in findings:

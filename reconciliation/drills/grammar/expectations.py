@@ -12,22 +12,17 @@ from reconciliation.drills.grammar.names import Names
 from reconciliation.drills.metrics import canonical_sample
 from reconciliation.drills.schema import Expectation, Expected, Rows, Words
 from reconciliation.drills.source import Node, Unreadable, describe, suggestion
-from reconciliation.drills.words import (
-    AUDIT_ACTIONS,
-    HEALTH_NAMES,
-    ChainState,
-    EscalationKind,
-    EscalationStatus,
-    GateReason,
-    PauseSource,
-)
+from reconciliation.drills.words import AUDIT_ACTIONS, HEALTH_NAMES, ChainState
 from reconciliation.enums import (
     AttributionMode,
     BackfillVerdict,
     CandidateStatus,
     Coverage,
     Direction,
+    EscalationKind,
+    EscalationStatus,
     ExternalStatus,
+    GateReason,
     HistoryKind,
     HistorySource,
     MismatchKind,
@@ -35,6 +30,7 @@ from reconciliation.enums import (
     NoGoReason,
     OrderStatus,
     Origin,
+    PauseSource,
     Purpose,
     QuarantineReason,
     ReviewStatus,

@@ -28,22 +28,27 @@ from reconciliation.drills.schema import (
     ReviewStep,
     RunStep,
     Step,
+    TakeBackStep,
     TamperStep,
     UnlockStep,
 )
 from reconciliation.drills.source import Fields, Node, describe, suggestion
-from reconciliation.drills.words import (
-    DecisionReason,
-    FaultEndpoint,
-    FaultKind,
-    PauseSource,
-    TamperTable,
-)
-from reconciliation.enums import CycleStep, ReviewQueue
+from reconciliation.drills.words import FaultEndpoint, FaultKind, TamperTable
+from reconciliation.enums import CycleStep, DecisionReason, PauseSource, ReviewQueue
 
 RUNS = ("reconcile", "heartbeat")
 # What may happen in two threads at once: runs, and the decisions that people make meanwhile.
-CONCURRENT = (*RUNS, "approve", "reject", "allocate", "adopt", "ignore", "pause", "resume")
+CONCURRENT = (
+    *RUNS,
+    "approve",
+    "reject",
+    "allocate",
+    "reverse",
+    "adopt",
+    "ignore",
+    "pause",
+    "resume",
+)
 ALWAYS = "always"
 # How long a lock is held that names no duration: longer than any drill.
 UNTIL_UNLOCKED = timedelta(days=3650)
@@ -76,7 +81,8 @@ def read_step(node: Node, names: Names) -> Step:
 def _run(name: str, line: int, node: Node, names: Names) -> Step:
     if node.is_null:
         return RunStep(name=name, line=line)
-    fields = node.fields(name, optional=("account", "profile"))
+    narrowed_by = ("account",) if name == "heartbeat" else ("account", "profile")
+    fields = node.fields(name, optional=narrowed_by)
     account, profile = fields.get("account"), fields.get("profile")
     return RunStep(
         name=name,
@@ -205,6 +211,15 @@ def _review(name: str, line: int, node: Node, names: Names) -> Step:
     )
 
 
+def _take_back(name: str, line: int, node: Node, names: Names) -> Step:
+    fields = node.fields(
+        name, required=("queue", "by"), optional=("trade", "fill", "reason", "comment")
+    )
+    queue = values.word(fields["queue"], "queue", ReviewQueue)
+    item = _item(fields, queue, name, node, names)
+    return TakeBackStep(name=name, line=line, queue=queue, **item, **_decision(fields))
+
+
 def _refresh(name: str, line: int, node: Node, names: Names) -> Step:
     fields = node.fields(name, required=("queue",), optional=("trade", "fill"))
     queue = values.word(fields["queue"], "queue", ReviewQueue)
@@ -307,6 +322,8 @@ STEPS: Mapping[str, Reader] = {
     "fault": _fault,
     "approve": _review,
     "reject": _review,
+    "reverse": _take_back,
+    "reopen": _take_back,
     "allocate": _allocate,
     "pause": _pause,
     "resume": _pause,

@@ -6,7 +6,12 @@ from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from reconciliation.domain.audit import AuditRow, ChainReport, verify
+from django.db import Error
+
+from reconciliation.clock import SystemClock
+from reconciliation.domain.audit import AuditRow, ChainReport, system_actor, verify
+from reconciliation.handlers.escalations import sync_audit_chain
+from reconciliation.handlers.unit import BrokenChain
 from reconciliation.management.base import PortalCommand
 from reconciliation.selectors.audit import ChainReader
 
@@ -28,8 +33,23 @@ class Command(PortalCommand):
         reader = ChainReader()
         report = verify(self._with_progress(reader.rows()), head=reader.head)
         self.stdout.write(as_json(report) if options["json"] else as_line(report))
+        self._tell(report)
         if not report.intact:
             sys.exit(1)
+
+    def _tell(self, report: ChainReport) -> None:
+        """Open an escalation of a broken chain, resolve it when the chain is proven again."""
+        try:
+            sync_audit_chain(
+                is_intact=report.intact,
+                detail="" if report.intact else as_line(report),
+                clock=SystemClock(),
+                actor=system_actor("audit_verify"),
+            )
+        except (Error, BrokenChain) as error:
+            # A copy that cannot be written is checked all the same; so is a chain without a head,
+            # to which no event can be added.
+            self.stderr.write(f"no escalation could be written: {error}")
 
     def _with_progress(self, rows: Iterable[AuditRow]) -> Iterator[AuditRow]:
         for read, row in enumerate(rows, start=1):

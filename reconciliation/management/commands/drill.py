@@ -39,7 +39,9 @@ class Command(BaseCommand):
             if as_text:
                 self.stdout.write("\n".join(result_lines(result)))
 
-        outcome = run_files(options["files"], on_error=on_error, on_result=on_result)
+        outcome = run_files(
+            options["files"], on_error=on_error, on_result=on_result, with_state=not as_text
+        )
         self.stdout.write(summary_line(outcome) if as_text else as_json(outcome))
         if outcome.exit_status:
             sys.exit(outcome.exit_status)

@@ -8,7 +8,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 from pydantic.json_schema import models_json_schema
 
-from reconciliation.web.api import client_order_ids, deliveries, profiles
+from reconciliation.web.api import client_order_ids, deliveries, gate, profiles
 from reconciliation.web.api.auth import BearerKey
 from reconciliation.web.api.errors import answer_exception
 
@@ -40,6 +40,7 @@ for _kind in (Exception, Http404, HttpError, ValidationError):
     api.add_exception_handler(_kind, answer_exception)
 api.add_router("", deliveries.router)
 api.add_router("", profiles.router)
+api.add_router("", gate.router)
 api.add_router("", client_order_ids.router)
 
 

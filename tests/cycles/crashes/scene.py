@@ -7,6 +7,7 @@ from reconciliation.domain.deliveries import DeliveredPosition, Delivery
 from reconciliation.enums import Direction, OrderClass, Purpose
 from reconciliation.models import (
     AuditEvent,
+    CapitalBalance,
     ExternalOrder,
     Fill,
     FillAllocation,
@@ -64,7 +65,9 @@ def picture() -> dict[str, Rows]:
     """Return all that a cycle may have written, without what tells one run from another."""
     names = ("trade__trade_id", "kind", "source", "booked_quantity", "exchange_fill_id")
     actions = Counter(AuditEvent.objects.values_list("action", flat=True))
-    del actions["run.taken_over"]
+    # The run that is killed may have seen a mismatch once already.
+    for action in ("run.taken_over", "escalation.opened", "escalation.resolved"):
+        del actions[action]
     order = ("client_order_id", "exchange_order_id", "status", "filled_quantity", "version")
     trade = ("code", "status", "entry_quantity", "exit_quantity", "version")
     return {
@@ -78,6 +81,7 @@ def picture() -> dict[str, Rows]:
         "mismatches": _rows(Mismatch, "symbol", "kind", "status", "drift"),
         "reviews": _rows(ReviewItem, "trade__trade_id", "reason", "status", "quantity"),
         "external orders": _rows(ExternalOrder, "exchange_order_id", "status"),
+        "capital": _rows(CapitalBalance, "profile__name", "reserved_usd", "used_usd"),
         "events": sorted(actions.items()),
     }
 

@@ -163,7 +163,10 @@ def _false_allocations(truth: Truth, ledger: Ledger) -> Iterator[str]:
 
 def _false_quantities(truth: Truth, ledger: Ledger) -> Iterator[str]:
     booked: dict[tuple[int, str], Decimal] = {}
+    taken_back = {row.reverses_id for row in ledger.history}
     for row in ledger.history:
+        if row.pk in taken_back:
+            continue
         key = (row.trade_id, row.kind)
         booked[key] = booked.get(key, ZERO) + row.booked_quantity
     for trade in ledger.trades.values():

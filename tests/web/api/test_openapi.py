@@ -66,6 +66,7 @@ def test_the_description_needs_no_key_and_names_every_operation():
         ("/api/v1/client-order-id", "get"),
         ("/api/v1/profiles", "get"),
         ("/api/v1/profiles/{name}", "get"),
+        ("/api/v1/profiles/{name}/gate", "get"),
         ("/api/v1/profiles/{name}/mismatches", "get"),
     }
     for methods in said["paths"].values():

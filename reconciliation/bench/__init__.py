@@ -1,0 +1,1 @@
+"""Whole desks simulated in memory: the real decisions against an exchange that an oracle knows."""
