@@ -253,8 +253,9 @@ def test_a_double_click_decides_once_and_says_who_decided(item: ReviewItem, open
     page.goto(decide_address(item, "approve"))
     page.get_by_label("Reason").select_option("EXITED_MANUALLY")
     page.get_by_role("button", name="Approve").dblclick(no_wait_after=True)
+    # Whichever of the two answers the browser keeps, it is there when the form is gone.
+    expect(page.get_by_label("Reason")).to_have_count(0)
     page.wait_for_load_state()
-    # Whichever answer the browser kept: pressing the very same form once more changes nothing.
     page.goto(object_address(item))
     assert status_of(item) == "APPROVED"
     assert off_loop(lambda: TradeHistory.objects.filter(kind="EXIT").count()) == 1
