@@ -4,11 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from reconciliation.admin.site import set_up
 from reconciliation.web.internal import health, live
 from reconciliation.web.metrics import metrics
-
-set_up(admin.site)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),

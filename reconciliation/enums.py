@@ -159,6 +159,25 @@ class RunStatus(TextChoices):
     SKIPPED_LOCKED = "SKIPPED_LOCKED"
 
 
+class ErrandKind(TextChoices):
+    """What a person can ask the workers to do."""
+
+    RECONCILE = "RECONCILE"
+    HEARTBEAT = "HEARTBEAT"
+    CHECK_ACCOUNT = "CHECK_ACCOUNT"
+    VERIFY_AUDIT = "VERIFY_AUDIT"
+
+
+class ErrandStatus(TextChoices):
+    ASKED = "ASKED"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+
+
+ENDED_ERRAND_STATUSES = frozenset({ErrandStatus.DONE, ErrandStatus.FAILED})
+
+
 class CycleStep(TextChoices):
     """Where a run can be killed, in order; each step's name says what has just been done."""
 
@@ -356,6 +375,9 @@ class EscalationKind(TextChoices):
     WATCHDOG_TRIGGERED = "WATCHDOG_TRIGGERED"
     MASS_MISMATCH = "MASS_MISMATCH"
     AUDIT_CHAIN_BROKEN = "AUDIT_CHAIN_BROKEN"
+    # Beside the design's: what a person did that the runbook forbids.
+    SCHEDULE_DISABLED = "SCHEDULE_DISABLED"
+    EDITED_OUTSIDE = "EDITED_OUTSIDE"
 
 
 class EscalationStatus(TextChoices):

@@ -19,6 +19,7 @@ from django_q.tasks import async_task
 from reconciliation import conf
 from reconciliation.clock import MOST_AHEAD, SystemClock
 from reconciliation.cycles.closing import watch_loop
+from reconciliation.cycles.errands import do_errand as do_errand_of_person
 from reconciliation.cycles.gateways import AccountGateways
 from reconciliation.cycles.heartbeat import heartbeat_account as run_heartbeat
 from reconciliation.cycles.outcome import RunOutcome
@@ -122,6 +123,11 @@ def watch_loops() -> str:
     for account in accounts:
         watch_loop(account=account, ports=ports, actor=WATCH)
     return f"looked at the loops of {len(accounts)} accounts"
+
+
+def do_errand(errand_id: int) -> str:
+    """Do what a person asked for on a page; return what became of it, in words."""
+    return do_errand_of_person(errand_id=errand_id, ports=_ports(os.getpid()))
 
 
 def beat() -> None:

@@ -24,6 +24,8 @@ from reconciliation.enums import (
     DecisionKind,
     DecisionReason,
     Direction,
+    ErrandKind,
+    ErrandStatus,
     EscalationKind,
     EscalationStatus,
     ExternalStatus,
@@ -60,6 +62,7 @@ from reconciliation.models import (
     CapitalEntry,
     ClusterBeat,
     Decision,
+    Errand,
     Escalation,
     EscalationSighting,
     ExchangeAccount,
@@ -563,6 +566,19 @@ def make_capital_entry(profile: Profile | None = None, **values: Any) -> Capital
         reserved_usd="0",
         used_usd="0",
         recorded_at=NOW,
+    )
+
+
+def make_errand(account: ExchangeAccount | None = None, **values: Any) -> Errand:
+    """Make an errand that no worker has taken up: one cycle of an account."""
+    return _create(
+        Errand,
+        values,
+        kind=ErrandKind.RECONCILE,
+        status=ErrandStatus.ASKED,
+        account=account or make_account(),
+        asked_by="olga",
+        asked_at=NOW,
     )
 
 

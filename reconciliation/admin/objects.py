@@ -17,6 +17,7 @@ _WORDS: Mapping[type[Model], str] = {
     models.CapitalBalance: "capital",
     models.CapitalEntry: "capital_entry",
     models.Decision: "decision",
+    models.Errand: "errand",
     models.Escalation: "escalation",
     models.ExchangeAccount: "account",
     models.ExternalOrder: "external_order",

@@ -26,8 +26,12 @@ NEED_AN_ANSWER = frozenset(
         EscalationKind.STALE_FILLS,
     }
 )
-# No run looks at the whole audit chain: a verification does.
-OF_A_RUN = frozenset(EscalationKind) - {EscalationKind.AUDIT_CHAIN_BROKEN}
+# No run of an account looks at the whole audit chain, or at the schedules.
+OF_A_RUN = frozenset(EscalationKind) - {
+    EscalationKind.AUDIT_CHAIN_BROKEN,
+    EscalationKind.SCHEDULE_DISABLED,
+    EscalationKind.EDITED_OUTSIDE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ OPERATIONAL_TABLES = {
     "reconciliation_fillcoverage": "how far the exchange has been read; derived from its answers",
     "reconciliation_orderlookup": "whose turn it is to be asked for; no state",
     "reconciliation_apikeyuse": "when a bot was last heard of, to the minute; no state",
+    "reconciliation_errand": "how far a worker is with what was asked for; the asking is audited",
     "reconciliation_clusterbeat": "that a cluster of workers lives; no state",
     "reconciliation_mismatchsighting": "how often a run saw a mismatch: observation, no state",
     "reconciliation_escalationsighting": "how often a cause was seen: observation, no state",

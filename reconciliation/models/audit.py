@@ -45,6 +45,13 @@ class AuditEvent(models.Model):
             models.Index(fields=["object_type", "object_id", "sequence"], name="audit_by_object"),
             models.Index(fields=["action", "sequence"], name="audit_by_action"),
             models.Index(fields=["run_id", "sequence"], name="audit_by_run"),
+            # What a compliance officer asks for: whose, which profile's, which account's, how it
+            # ended, between which moments.
+            models.Index(fields=["actor_name", "sequence"], name="audit_by_actor"),
+            models.Index(fields=["profile_name", "sequence"], name="audit_by_profile"),
+            models.Index(fields=["account_name", "sequence"], name="audit_by_account"),
+            models.Index(fields=["outcome", "sequence"], name="audit_by_outcome"),
+            models.Index(fields=["occurred_at", "sequence"], name="audit_by_time"),
         ]
         ordering = ["-sequence"]
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
+from django.db.models import QuerySet
+
 from reconciliation.domain.audit import AuditRow, ChainHead
+from reconciliation.domain.audit_filter import ANY_OF, AuditFilter
 from reconciliation.domain.keys import iso_utc
 from reconciliation.models import AuditEvent, AuditHead
 
@@ -91,3 +94,26 @@ def load_head(*, using: str = "default") -> ChainHead | None:
     """Return the end of the chain as its head row tells it."""
     head = AuditHead.objects.using(using).order_by("pk").first()
     return None if head is None else ChainHead(sequence=head.sequence, hash=head.hash)
+
+
+def filtered_events(asked: AuditFilter, *, using: str = "default") -> QuerySet[AuditEvent]:
+    """Return the events that a filter asks for, newest first; each condition has its index."""
+    named = {
+        "actor_name": asked.actor,
+        "outcome": asked.outcome,
+        "object_type": asked.object_type,
+        "object_id": asked.object_id,
+        "profile_name": asked.profile,
+        "account_name": asked.account,
+        "run_id": asked.run,
+        "occurred_at__gte": asked.since,
+        "occurred_at__lt": asked.until,
+    }
+    if asked.action.endswith(ANY_OF):
+        start = asked.action.removesuffix(ANY_OF)
+        # As a range, so that the index serves it on both engines.
+        named |= {"action__gte": start, "action__lt": f"{start}\U0010ffff"}
+    else:
+        named["action"] = asked.action
+    wanted = {name: value for name, value in named.items() if value not in ("", None)}
+    return AuditEvent.objects.using(using).filter(**wanted).order_by("-sequence")

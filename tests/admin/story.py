@@ -27,6 +27,7 @@ from reconciliation.models import (
     CapitalEntry,
     ClusterBeat,
     Decision,
+    Errand,
     Escalation,
     EscalationSighting,
     ExchangeAccount,
@@ -87,6 +88,7 @@ class Story:
     watchdog: WatchdogState
     balance: CapitalBalance
     entry: CapitalEntry
+    errand: Errand
     escalation: Escalation
     escalation_sighting: EscalationSighting
 
@@ -218,6 +220,7 @@ def tell(number: int = 1, *, apart: bool = False) -> Story:
         or builders.make_capital_balance(profile),
         entry=CapitalEntry.objects.filter(profile=profile).first()
         or builders.make_capital_entry(profile, run=run),
+        errand=builders.make_errand(account, run=run),
         escalation=escalation,
         escalation_sighting=builders.make_escalation_sighting(escalation),
         leg=leg,

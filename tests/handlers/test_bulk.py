@@ -17,6 +17,7 @@ from reconciliation.domain.audit import EventDraft, system_actor
 from reconciliation.enums import (
     CapitalCause,
     DecisionKind,
+    ErrandStatus,
     EscalationStatus,
     OrderStatus,
     PauseSource,
@@ -51,6 +52,7 @@ from tests.builders import (
     make_capital_balance,
     make_capital_entry,
     make_decision,
+    make_errand,
     make_escalation,
     make_escalation_sighting,
     make_external_order,
@@ -321,6 +323,22 @@ SAMPLES: dict[str, tuple[Callable[[], models.Model], Callable[[], models.Model]]
             cause=CapitalCause.ORDERS_AND_HISTORY, reserved_usd=EXACT, used_usd=TINY, run=make_run()
         ),
         lambda: make_capital_entry(),
+    ),
+    "errand": (
+        lambda: make_errand(
+            status=ErrandStatus.DONE,
+            asked_by=AWKWARD,
+            run=make_run(),
+            started_at=NOW,
+            seen_at=NOW,
+            finished_at=NOW,
+            step=AWKWARD,
+            done=1,
+            total=2**40,
+            says=AWKWARD,
+            result={"a": AWKWARD},
+        ),
+        lambda: make_errand(),
     ),
     "escalation": (
         lambda: make_escalation(

@@ -1,0 +1,8 @@
+"""The operators' own pages, beside the lists of rows: what each answers stands in its own module.
+
+`PAGES` is the whole list. The navigation, the addresses and the keys are made of it.
+"""
+
+from reconciliation.admin.console.pages import ConsolePage
+
+PAGES: tuple[ConsolePage, ...] = ()
