@@ -89,6 +89,7 @@ class ApiKeyProfileAdmin(ReadOnlyAdmin[ApiKeyProfile]):
         col.whole_link("Profile", "profile"),
     )
     list_select_related = ("api_key", "profile")
+    narrowed_by = {"api_key__id__exact": ApiKey}
     object_related = ("api_key", "profile__account")
     ordering = ("id",)
     search_by = (_BY_KEY, through("profile", Profile, by_text("name")))

@@ -72,7 +72,10 @@ class PausingAdmin(ReadOnlyAdmin[Profile]):
     ) -> HttpResponse:
         """Show a profile, and what can be done about its trading now."""
         is_number = object_id.isascii() and object_id.isdigit() and len(object_id) < 19
-        held = _held(int(object_id)) if is_number else []
+        if not is_number:
+            # Not a row: the base answers that there is none.
+            return super().change_view(request, object_id, form_url, extra_context)
+        held = _held(int(object_id))
         why = "" if Viewer.of(request).may(Right.PAUSE) else NO_RIGHT
         verbs = [] if PauseSource.OPERATOR in held else [("pause", "Pause trading")]
         verbs += [("resume", "Resume trading")] if held else []
