@@ -104,11 +104,14 @@ def _broken(says: str, *, clock: Clock, actor: Actor) -> CheckpointReport:
 def _write(path: Path, text: str) -> None:
     """Write a file that is whole or not there, also after the power failed."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
+    try:
+        with beside.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(path)
+    finally:
+        beside.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -27,7 +27,7 @@ def edit(sequence: int) -> None:
     change(sequence, payload=payload, object_id="O99")
 
 
-def change(sequence: int, **values: object) -> None:
+def change(sequence: int, /, **values: object) -> None:
     """Set columns of an event."""
     assert AuditEvent.objects.filter(sequence=sequence).update(**values) == 1
 

@@ -35,7 +35,7 @@ def settings_in_force(tmp_path: Path) -> conf.Conf:
 
 
 @pytest.fixture
-def untold(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def untold(settings_in_force: conf.Conf, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Lifted triggers hold a transaction open, in which no unit can be opened to tell of it."""
     monkeypatch.setattr(audit_verify, "sync_audit_chain", lambda **told: None)
     with guards_lifted():
@@ -65,7 +65,7 @@ def names(settings: conf.Conf) -> list[str]:
     return sorted(path.name for path in settings.audit_checkpoint_dir.iterdir())
 
 
-@pytest.mark.usefixtures("settings_in_force", "untold")
+@pytest.mark.usefixtures("untold")
 @pytest.mark.parametrize(
     ("attack", "said"),
     [
