@@ -42,7 +42,8 @@ def check_export(path: Path, *, keys: PublicKeys) -> ExportReport:
             chain_proven = _check_seals(files, manifest)
     except BadExport as error:
         return ExportReport(fault=error.fault, says=str(error), manifest=manifest)
-    says = f"{manifest.count} events, each as it was sealed, signed by the key {manifest.key_id}"
+    events = "1 event" if manifest.count == 1 else f"{manifest.count} events"
+    says = f"{events}, each as it was sealed, signed by the key {manifest.key_id}"
     if chain_proven:
         says += f"; the whole chain up to {manifest.head_sequence}"
     return ExportReport(fault=None, says=says, manifest=manifest, chain_proven=chain_proven)
