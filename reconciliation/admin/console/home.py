@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 
 from reconciliation.admin import deciding_types, display
 from reconciliation.admin.base import may_view
@@ -46,7 +47,7 @@ from reconciliation.selectors.waiting import QueueName, Waiting, load_waiting
 from reconciliation.selectors.watchdog import load_held_pauses, load_strains
 
 REFRESH_SECONDS = 15
-ESCALATIONS_SHOWN = PROFILES_SHOWN = 20
+ESCALATIONS_SHOWN = PROFILES_SHOWN = 30
 
 _HEADLINES: Mapping[HealthStatus, tuple[str, str]] = {
     HealthStatus.OK: (
@@ -121,6 +122,15 @@ class QueueShown:
     count: int
     oldest: str
     overdue: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationsShown:
+    """The escalations of a kind, with what to do about each of them."""
+
+    kind: str
+    todo: str
+    lines: Sequence[str]
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -222,23 +232,29 @@ def _queue(waiting: Waiting, now: datetime) -> QueueShown:
     )
 
 
-def _escalations(now: datetime) -> list[dict[str, str]]:
-    """Return those that are not resolved, the newest first: one query along their status."""
+def _escalations(now: datetime) -> list[EscalationsShown]:
+    """Return those that are not resolved by kind, the newest first: one query by their status."""
     # Two statuses are asked for by name: `unresolved` would pass by the index.
     rows = Escalation.objects.filter(
         status__in=[EscalationStatus.OPEN, EscalationStatus.ACKNOWLEDGED]
     ).select_related("account", "profile")
+    kinds: dict[str, list[str]] = {}
+    for row in rows.defer("detail").order_by("-id")[:ESCALATIONS_SHOWN]:
+        care = "nobody looks after it yet"
+        if row.acknowledged_by:
+            care = f"{display.text(row.acknowledged_by)} looks after it"
+        line = format_html(
+            "{}, {}: {}; opened {}; {}",
+            link(row),
+            link(row.profile or row.account),
+            display.first_line(row.says, 300),
+            display.age(row.opened_at, now),
+            care,
+        )
+        kinds.setdefault(row.kind, []).append(line)
     return [
-        {
-            "row": link(row),
-            "kind": display.text(row.kind),
-            "about": link(row.profile or row.account),
-            "says": display.first_line(row.says, 300),
-            "todo": advice.ESCALATIONS.get(row.kind, ""),
-            "opened": display.age(row.opened_at, now),
-            "seen_by": display.text(row.acknowledged_by) if row.acknowledged_by else "",
-        }
-        for row in rows.defer("detail").order_by("-id")[:ESCALATIONS_SHOWN]
+        EscalationsShown(kind=kind, todo=advice.ESCALATIONS.get(kind, ""), lines=lines)
+        for kind, lines in kinds.items()
     ]
 
 

@@ -60,7 +60,7 @@ def meter_of(strain: Strain, *, now: datetime) -> Meter:
     """Return how near a profile is to being paused; what is unknown is said, never drawn."""
     limit = strain.limit_usd
     if strain.notional_usd is None:
-        words = "UNKNOWN: the last heartbeat lacked a reading or a mark"
+        words = "UNKNOWN: the last heartbeat could not judge all: not read, no mark, or just moved"
         if strain.as_of is None:
             words = "UNKNOWN: no heartbeat has judged this profile yet"
         elif strain.last_known_usd is not None:
