@@ -173,4 +173,4 @@ def _next(at: datetime | None, now: datetime) -> str:
     if at is None:
         return "not scheduled: run manage.py sync_schedules"
     words = display.age(at, now)
-    return display.spaced(words, "due: taken up by the next free worker") if at <= now else words
+    return words if at > now else display.spaced("due since", words, ": a free worker takes it up")

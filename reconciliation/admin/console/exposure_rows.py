@@ -105,7 +105,7 @@ def _finding(position: Compared) -> str:
     if kind == ParityKind.FRESH:
         words = f"{kind}, waits: {parity_meaning(kind)}"
     if reading is not None and reading.outcome:
-        words = f"{words}. {display.first_line(reading.outcome, 200)}"
+        words = f"{words}; {display.first_line(reading.outcome, 200)}"
     return words
 
 
