@@ -1,16 +1,13 @@
 """In a browser: the first page changes by itself, works without a script, all can read it."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from django.db import connections
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from reconciliation.admin import deciding_types
@@ -55,20 +52,9 @@ def cookie(profile: Profile) -> str:
 
 
 @pytest.fixture
-def browser(cookie: str) -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.fail("chromium is not installed; run: apt-get install chromium")
-    flags = ["--no-sandbox", "--disable-dev-shm-usage"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def open_page(cookie: str, live_server: LiveServer, browser: Browser) -> Open:
+def open_page(cookie: str, live_server: LiveServer, browser: Browser) -> Iterator[Open]:
     """Return what opens an address in a new window in which an operator is logged in."""
+    contexts: list[BrowserContext] = []
 
     def opened(address: str, *, script: bool = True, dark: bool = False) -> Page:
         context = browser.new_context(
@@ -76,6 +62,7 @@ def open_page(cookie: str, live_server: LiveServer, browser: Browser) -> Open:
             java_script_enabled=script,
             color_scheme="dark" if dark else "light",
         )
+        contexts.append(context)
         name = settings.SESSION_COOKIE_NAME
         context.add_cookies([{"name": name, "value": cookie, "url": live_server.url}])
         page = context.new_page()
@@ -83,27 +70,16 @@ def open_page(cookie: str, live_server: LiveServer, browser: Browser) -> Open:
         page.goto(address)
         return page
 
-    return opened
-
-
-def off_loop(write: Callable[[], object]) -> None:
-    """Write beside the browser's loop, which Django would refuse."""
-
-    def closing() -> None:
-        try:
-            write()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(closing).result()
+    yield opened
+    for context in contexts:
+        context.close()
 
 
 def test_the_banner_changes_without_loading_the_page_again(profile: Profile, open_page: Open):
     page = open_page("/admin/")
     expect(page.locator(".banner h2")).to_have_text("Healthy")
     page.evaluate("window.sameDocument = true")
-    off_loop(lambda: builders.make_pause(profile, reason="too much"))
+    builders.make_pause(profile, reason="too much")
     expect(page.locator(".banner h2")).to_have_text("Degraded")
     expect(page.locator(".banner")).to_contain_text("alpha: trading is paused by PARITY_WATCHDOG")
     expect(page.locator("#freshness")).to_contain_text("Loaded again")
@@ -111,7 +87,7 @@ def test_the_banner_changes_without_loading_the_page_again(profile: Profile, ope
 
 
 def test_without_a_script_the_page_says_the_same_and_leads_on(profile: Profile, open_page: Open):
-    off_loop(lambda: builders.make_pause(profile, reason="too much"))
+    builders.make_pause(profile, reason="too much")
     page = open_page("/admin/", script=False)
     expect(page.locator(".banner h2")).to_have_text("Degraded")
     assert page.locator("noscript meta[http-equiv=refresh], meta[http-equiv=refresh]").count() == 1
@@ -124,9 +100,9 @@ def test_without_a_script_the_page_says_the_same_and_leads_on(profile: Profile, 
 
 
 def test_the_pages_fit_and_have_no_serious_fault_for_anybody(profile: Profile, open_page: Open):
-    off_loop(lambda: builders.make_pause(profile))
-    off_loop(lambda: builders.make_escalation(profile.account, profile=profile))
-    off_loop(lambda: builders.make_mismatch())
+    builders.make_pause(profile)
+    builders.make_escalation(profile.account, profile=profile)
+    builders.make_mismatch()
     faults: list[str] = []
     pages = {
         "home": "/admin/",
