@@ -116,6 +116,16 @@ def sync_schedules(table: Sequence[Job], *, now: datetime) -> list[SyncedSchedul
     return sorted(done, key=lambda each: each.name)
 
 
+def load_next_runs() -> dict[str, datetime]:
+    """Return when each of our recurring tasks is queued next, by its dotted name: one query."""
+    rows = Schedule.objects.filter(func__startswith=OURS).exclude(repeats=0)
+    found: dict[str, datetime] = {}
+    for func, next_run in rows.values_list("func", "next_run"):
+        if next_run is not None:
+            found[func] = min(next_run, found.get(func, next_run))
+    return found
+
+
 def neglected(tasks: Collection[str], *, now: datetime) -> list[str]:
     """Return those of some recurring tasks that no schedule queues in time.
 

@@ -7,13 +7,13 @@ from django.contrib import admin
 from reconciliation.admin import columns as col
 from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.console.profile import standing_sections, timeline
 from reconciliation.admin.links import anchor, changelist_url, link
 from reconciliation.admin.page import Block, Facts, Grid, Section
 from reconciliation.admin.pausing import PausingAdmin
 from reconciliation.admin.search import by_text
-from reconciliation.enums import MismatchStatus
+from reconciliation.enums import HOLDING_TRADE_STATUSES, MismatchStatus
 from reconciliation.models import (
-    CapitalBalance,
     CapitalEntry,
     Decision,
     Escalation,
@@ -26,7 +26,6 @@ from reconciliation.models import (
     Pause,
     Position,
     Profile,
-    ProfileLease,
     Run,
     Trade,
     WatchdogState,
@@ -141,18 +140,35 @@ class ProfileAdmin(PausingAdmin):
 
     def sections(self, obj: Profile) -> Iterable[Section]:
         here = {"profile__id__exact": obj.pk}
+        yield from standing_sections(obj)
+        yield tables.trades(
+            Trade.objects.filter(profile=obj, status__in=sorted(HOLDING_TRADE_STATUSES)),
+            title="Open trades",
+            lookups=here | {"status__in": ",".join(sorted(HOLDING_TRADE_STATUSES))},
+            empty="No trade of this profile is open.",
+        )
+        yield tables.mismatches(
+            Mismatch.objects.filter(profile=obj, status=MismatchStatus.OPEN),
+            title="Open mismatches",
+            lookups=here | {"status__exact": MismatchStatus.OPEN.value},
+            empty="No mismatch of this profile is open.",
+        )
+        yield supervision_tables.pauses(
+            Pause.objects.filter(profile=obj),
+            title="Pauses",
+            lookups=here,
+            empty="This profile has never been paused.",
+        )
         yield Facts(
             title="Profile",
             rows=[
                 ("Name", display.text(obj.name)),
                 ("Account", link(obj.account)),
                 ("Sub tag", display.text(obj.sub_tag)),
-                ("Allocated capital", f"{display.amount(obj.allocated_capital_usd)} USD"),
                 ("Enabled", display.yes_no(obj.enabled)),
                 ("Created", display.moment(obj.created_at)),
-                ("Reconciliation lock", link(_lease(obj))),
-                ("Capital", link(_capital(obj))),
                 ("Watchdog", link(_watchdog(obj))),
+                *(("All that was done to it", url) for url in [timeline(obj)] if url),
             ],
         )
         yield Grid(
@@ -180,23 +196,11 @@ class ProfileAdmin(PausingAdmin):
             lookups=here,
             empty="This profile has no order.",
         )
-        yield tables.mismatches(
-            Mismatch.objects.filter(profile=obj, status=MismatchStatus.OPEN),
-            title="Open mismatches",
-            lookups=here | {"status__exact": MismatchStatus.OPEN.value},
-            empty="No mismatch of this profile is open.",
-        )
         yield supervision_tables.escalations(
             Escalation.objects.unresolved().filter(profile=obj),
             title="Escalations that are not resolved",
             lookups=here,
             empty="Nothing of this profile is escalated.",
-        )
-        yield supervision_tables.pauses(
-            Pause.objects.filter(profile=obj),
-            title="Pauses",
-            lookups=here,
-            empty="This profile has never been paused.",
         )
         yield supervision_tables.capital_entries(
             CapitalEntry.objects.filter(profile=obj),
@@ -211,14 +215,6 @@ class ProfileAdmin(PausingAdmin):
             empty="Nobody has decided anything about this profile.",
         )
         yield tables.audit_events_of(obj)
-
-
-def _lease(profile: Profile) -> ProfileLease | None:
-    return getattr(profile, "lease", None)
-
-
-def _capital(profile: Profile) -> CapitalBalance | None:
-    return getattr(profile, "capital", None)
 
 
 def _watchdog(profile: Profile) -> WatchdogState | None:

@@ -43,6 +43,7 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
     actions = None
     # Only the filters use it: a column's cell is never empty.
     empty_value_display = "none"
+    object_template = "admin/reconciliation/object.html"
     change_list_template = "admin/reconciliation/change_list.html"
     list_max_show_all = 50
     list_per_page = 50
@@ -131,7 +132,7 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
         obj = self._load(unquote(object_id))
         return TemplateResponse(
             request,
-            "admin/reconciliation/object.html",
+            self.object_template,
             {
                 **self.admin_site.each_context(request),
                 "title": title(obj),

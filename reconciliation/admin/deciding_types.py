@@ -60,9 +60,14 @@ def load_conf() -> Conf:
     return portal_conf.require(settings.RECON_ENVIRON)
 
 
+def page_clock() -> Clock:
+    """Return the clock by which a page tells what is now."""
+    return SystemClock()
+
+
 def now() -> datetime:
     """Return the moment at which a page is shown."""
-    return SystemClock().now()
+    return page_clock().now()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

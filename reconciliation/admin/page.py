@@ -82,6 +82,15 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """A section with a template of its own, to which `value` means what that template says."""
+
+    template: str
+    title: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
     """A table of related rows, read when the page is built, if the user may see such rows.
 
@@ -123,7 +132,7 @@ class Grid:
         )
 
 
-Section = Notice | Facts | Table | Block | Lines | Grid
+Section = Notice | Facts | Table | Block | Lines | Own | Grid
 
 
 def gathered(sections: Iterable[Section]) -> list[Section]:

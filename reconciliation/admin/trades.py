@@ -58,6 +58,7 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
         col.moment("Closed", "closed_at"),
     )
     list_filter = (("status", WordFilter), ("direction", WordFilter), "account", "profile")
+    narrowed_by = {"status__in": None}
     list_select_related = ("profile",)
     object_related = ("account", "profile")
     search_by = (by_account_and_text("trade_id"),)

@@ -39,18 +39,17 @@ from reconciliation.selectors.backlog import (
 )
 from reconciliation.selectors.capital import kept_capital
 from reconciliation.selectors.findings import count_trades
-from reconciliation.selectors.health import (
+from reconciliation.selectors.health import as_number, measured_notional
+from reconciliation.selectors.loop import AccountLoop
+from reconciliation.selectors.metric_families import FAMILIES
+from reconciliation.selectors.portal import (
     Reading,
     account_is_healthy,
-    as_number,
     checkpoint_age,
     load_reading,
     loop_is_healthy,
-    measured_notional,
-    portal_status,
 )
-from reconciliation.selectors.loop import AccountLoop
-from reconciliation.selectors.metric_families import FAMILIES
+from reconciliation.selectors.problems import portal_status
 
 # The label of what belongs to no profile. No profile has it: a name is never empty.
 NOBODY = ""

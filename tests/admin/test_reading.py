@@ -288,7 +288,7 @@ def test_who_holds_a_lock_is_judged_by_the_clock_of_the_locks(console: Console):
     assert states["free"] == "available"
     assert states["dead"].startswith("available: its last holder did not release it")
     page = console.page_of(Profile.objects.get(name="held"))
-    lock = console.open(page.section("Profile").href(_lease_name("held")))
+    lock = console.open(page.section("Reconciliation lock").href(_lease_name("held")))
     assert lock.section("Reconciliation lock").fact("State") == "held"
 
 
