@@ -1,9 +1,9 @@
 """When a thing that waits for a person is overdue.
 
-Every waiting thing (a review item, a missed exit, a position of nobody) is due the same
-time after it was opened. The time is the one that evidence may age before it must be read
-again (RECON_REVIEW_EVIDENCE_MAX_AGE_MINUTES, 60 unless told): what waited longer than that
-is decided upon evidence that is no longer fresh.
+Every waiting thing (a review item, a missed exit, an external order, a position of nobody) is
+due the same time after it was opened. An hour is several times what evidence may age before it
+must be read again (RECON_REVIEW_EVIDENCE_MAX_AGE_MINUTES, 15), and less than a shift: what waits
+longer has been passed over rather than not yet been seen.
 """
 
 from datetime import datetime, timedelta
