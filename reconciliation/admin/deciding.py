@@ -192,8 +192,9 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
         waiting = self._listed(request, filters).filter(
             pk__in=case.waiting().exclude(pk=case.row.pk).values("pk")
         )
-        older = waiting.filter(pk__lt=case.row.pk).order_by("-pk").first()
-        following = older or waiting.order_by("-pk").first()
+        # The oldest waits longest; what somebody passed over comes again after the newest.
+        newer = waiting.filter(pk__gt=case.row.pk).order_by("pk").first()
+        following = newer or waiting.order_by("pk").first()
         if following is not None:
             return HttpResponseRedirect(_with(object_url(type(following), following.pk), filters))
         messages.info(request, "Nothing else waits here.")

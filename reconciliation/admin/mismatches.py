@@ -1,29 +1,36 @@
 """Mismatches: the two sides of each difference, and how often it was seen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, supervision_tables, tables
+from reconciliation.admin import display, supervision_tables, tables, waiting
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.deciding_bulk import BulkAdmin
 from reconciliation.admin.deciding_nobodys import RIGHTS, load_mismatch_case
 from reconciliation.admin.deciding_shortfalls import ShortfallCase
 from reconciliation.admin.deciding_types import Case
-from reconciliation.admin.filters import WordFilter
+from reconciliation.admin.filters import WaitingFilter, WordFilter
 from reconciliation.admin.kinds import MEANINGS, meaning
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.search import by_account_and_text, by_number, through
 from reconciliation.admin.sides import compare_sides
-from reconciliation.enums import MismatchKind
+from reconciliation.enums import MismatchKind, MismatchStatus
 from reconciliation.models import Decision, Mismatch, MismatchSighting, Order, Run, Trade
 from reconciliation.selectors.decisions import PARITY_PREFIX
+from reconciliation.selectors.queues import Queue
 
 _OF_NOBODY = (MismatchKind.UNATTRIBUTED_FILL, MismatchKind.ORPHAN_POSITION)
+
+_QUEUES: Mapping[str, Queue] = {
+    MismatchKind.UNATTRIBUTED_FILL: Queue.FILLS,
+    MismatchKind.ORPHAN_POSITION: Queue.ORPHANS,
+    MismatchKind.POSITION_MISMATCH: Queue.SHORTFALLS,
+}
 
 
 @admin.register(Mismatch)
@@ -40,6 +47,7 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
     list_display = (
         col.text("Status", "status"),
         col.text("Kind", "kind"),
+        *waiting.columns(),
         col.moment("Opened", "opened_at"),
         col.whole_link("Profile", "profile"),
         col.text("Symbol", "symbol"),
@@ -54,7 +62,14 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
     legend_title = "What the kinds mean"
     list_defer = ("database_side", "exchange_side")
     list_display_links = (list_display[1],)
-    list_filter = (("status", WordFilter), ("kind", WordFilter), "account", "profile")
+    waits = (MismatchStatus.OPEN.value,)
+    list_filter = (
+        WaitingFilter,
+        ("status", WordFilter),
+        ("kind", WordFilter),
+        "account",
+        "profile",
+    )
     list_select_related = ("profile", "trade", "order", "sighting")
     narrowed_by = {
         "trade__isnull": None,
@@ -82,6 +97,12 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
         """Return what can be done to a list of what is nobody's; other mismatches are repaired."""
         is_nobodys = request.GET.get("kind__exact") in _OF_NOBODY
         return super().get_actions(request) if is_nobodys else {}
+
+    def queue_of(self, row: Mismatch) -> Queue | None:
+        """Return where it waits for a person; the others are repaired by the cycles."""
+        if row.profile_id is not None or row.trade_id is not None:
+            return None
+        return _QUEUES.get(row.kind)
 
     def case(self, pk: int) -> Case | None:
         """Return what of a mismatch is decided here: what is nobody's, and shared shortfalls."""

@@ -21,4 +21,4 @@ def test_a_thing_is_overdue_only_after_the_moment_it_was_due() -> None:
 def test_a_querys_bound_says_the_same_as_the_rule() -> None:
     for late in (timedelta(0), timedelta(microseconds=1)):
         now = due_at(OPENED) + late
-        assert is_overdue(OPENED, now) == (OPENED < opened_before_is_overdue(now))
+        assert is_overdue(OPENED, now) == (opened_before_is_overdue(now) > OPENED)

@@ -4,5 +4,6 @@
 """
 
 from reconciliation.admin.console.pages import ConsolePage
+from reconciliation.admin.console.queues import QUEUES
 
-PAGES: tuple[ConsolePage, ...] = ()
+PAGES: tuple[ConsolePage, ...] = (QUEUES,)
