@@ -9,7 +9,7 @@ from reconciliation.admin import display, supervision_tables, tables, waiting
 from reconciliation.admin.deciding_bulk import BulkAdmin
 from reconciliation.admin.deciding_queues import load_queue_case
 from reconciliation.admin.deciding_terms import RIGHTS
-from reconciliation.admin.deciding_types import Case
+from reconciliation.admin.deciding_types import QueuedCase
 from reconciliation.admin.filters import WaitingFilter, WordFilter
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
@@ -80,7 +80,7 @@ class BackfillCandidateAdmin(BulkAdmin[BackfillCandidate]):
     def queue_of(self, row: BackfillCandidate) -> Queue:
         return Queue.BACKFILL
 
-    def case(self, pk: int) -> Case | None:
+    def case(self, pk: int) -> QueuedCase | None:
         return load_queue_case(BackfillCandidate, pk)
 
     def sections(self, obj: BackfillCandidate) -> Iterable[Section]:

@@ -48,6 +48,30 @@ TITLES = {
     "reverse": "Reverse",
 }
 """The verbs by the words of their pages and buttons."""
+KEYS = {
+    "approve": "a",
+    "adopt": "a",
+    "allocate": "l",
+    "reject": "x",
+    "ignore": "x",
+    "refresh": "e",
+    "reopen": "o",
+    "reverse": "v",
+}
+"""The keys of the buttons on a row's page."""
+SAYS = {
+    ("reviewitem", "approve"): "writes the exit that the books lack; no order is placed",
+    ("reviewitem", "reject"): "keeps the books as they are; the slice is open again",
+    ("backfillcandidate", "approve"): "books the fill as the exit of one slice",
+    ("backfillcandidate", "reject"): "sets the fill aside as not ours; no books are written",
+    ("", "allocate"): "books it in parts, each to a slice that you name",
+    ("", "adopt"): "writes it into the books of a profile; no order is placed",
+    ("", "ignore"): "marks it as not ours; no books are written",
+    ("", "refresh"): "a worker reads the exchange again; nothing is decided",
+    ("", "reopen"): "asks the question again",
+    ("", "reverse"): "takes back what the decision wrote",
+}
+"""What pressing each button comes to, by the model and the verb."""
 
 
 class DecidingAdmin(ReadOnlyAdmin[M]):
@@ -75,19 +99,30 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show one row, and what this person may do about it now."""
-        offers = self._offers(request, object_id) if self.has_view_permission(request) else []
-        return super().change_view(
-            request, object_id, form_url, {"offers": offers, **(extra_context or {})}
-        )
-
-    def _offers(self, request: HttpRequest, object_id: str) -> list[dict[str, str]]:
+        response = super().change_view(request, object_id, form_url, extra_context)
+        context: dict[str, Any] | None = getattr(response, "context_data", None)
         is_number = object_id.isascii() and object_id.isdigit() and len(object_id) < 19
-        case = self.case(int(object_id)) if is_number else None
-        if case is None:
-            return []
+        case = self.case(int(object_id)) if is_number and context is not None else None
+        if context is None or case is None:
+            return response
+        context["offers"] = self._offers(request, case)
+        context |= self.stands_on_top(case)
+        response.template_name = "admin/reconciliation/item.html"  # type: ignore[attr-defined]
+        return response
+
+    def stands_on_top(self, case: Any) -> dict[str, Any]:
+        """Return what stands above the buttons of a row (`heads`), and how it is followed."""
+        return {}
+
+    def _offers(self, request: HttpRequest, case: Case) -> list[dict[str, str]]:
         filters = request.GET.get(FILTERS, "")
+        object_id = case.row.pk
         return [
             {
+                "key": KEYS.get(each.verb, ""),
+                "says": SAYS.get(
+                    (str(self.opts.model_name), each.verb), SAYS.get(("", each.verb), "")
+                ),
                 "label": each.label,
                 "why_not": each.why_not,
                 "url": "" if each.why_not else self.decide_url(object_id, each.verb, filters),
@@ -185,7 +220,7 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
         """Lead to the next row that waits, as the list was filtered."""
         messages.success(request, f"{title(case.row)}: {display.text(told.sentence)}")
         filters = _filters(request)
-        if told.sentence.startswith("queued"):
+        if told.stays:
             return HttpResponseRedirect(_with(object_url(type(case.row), case.row.pk), filters))
         if case.waiting().query.is_empty():
             return HttpResponseRedirect(object_url(type(case.row), case.row.pk))

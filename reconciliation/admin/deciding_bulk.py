@@ -16,9 +16,21 @@ from django.utils.text import capfirst
 from reconciliation.admin import display
 from reconciliation.admin.deciding import DENIALS, FILTERS, TITLES, DecidingAdmin
 from reconciliation.admin.deciding_forms import DecisionForm
-from reconciliation.admin.deciding_types import Case, Desk, Preview, Terms, Told, Viewer, now
+from reconciliation.admin.deciding_types import (
+    Case,
+    Desk,
+    Preview,
+    QueuedCase,
+    Terms,
+    Told,
+    Viewer,
+    now,
+)
+from reconciliation.admin.errands import FOLLOWED_EVERY_SECONDS
 from reconciliation.admin.links import changelist_url, link
-from reconciliation.admin.page import Table, gathered, strong
+from reconciliation.admin.page import Section, Table, gathered, strong
+from reconciliation.admin.refreshing import errand_notice, is_followed, last_errand
+from reconciliation.admin.safest import head_of
 from reconciliation.domain.amounts import plain
 from reconciliation.enums import DecisionReason, Right
 from reconciliation.selectors.queues import Queue, weigh
@@ -47,6 +59,23 @@ class BulkAdmin(DecidingAdmin[M]):
 
     waits: tuple[str, ...] = ()
     """The statuses of the rows that wait: the list starts with those alone, the oldest first."""
+
+    def case(self, pk: int) -> QueuedCase | None:
+        """Return a row of the queue as something to decide on, None where it is no such thing."""
+        raise NotImplementedError
+
+    def stands_on_top(self, case: QueuedCase) -> dict[str, Any]:
+        """Return the question, what is safest, and what became of reading the evidence anew."""
+        if not case.is_waiting:
+            return {}
+        moment = now()
+        heads: list[Section] = [head_of(case.row)]
+        errand = last_errand(case.row.account, case.job, moment)
+        if errand is None:
+            return {"heads": heads}
+        heads.append(errand_notice(errand, case.age().seen_at, moment))
+        seconds = FOLLOWED_EVERY_SECONDS if is_followed(errand, moment) else 0
+        return {"heads": heads, "refresh_seconds": seconds}
 
     def is_waiting_only(self, request: HttpRequest) -> bool:
         """Return whether only what waits is shown: nobody asked for other rows."""

@@ -9,9 +9,19 @@ from django.db.models import QuerySet
 from reconciliation.admin import display
 from reconciliation.admin.deciding_preview import second_person, tables_of
 from reconciliation.admin.deciding_terms import NO_RIGHT, words_of
-from reconciliation.admin.deciding_types import Desk, Offer, Preview, Terms, Told, Viewer, load_conf
+from reconciliation.admin.deciding_types import (
+    Desk,
+    Offer,
+    Preview,
+    Terms,
+    Told,
+    Viewer,
+    load_conf,
+    now,
+)
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Facts, Lines, Section
+from reconciliation.admin.refreshing import refresh
 from reconciliation.domain.plans.nobodys import Refusal
 from reconciliation.enums import (
     DecisionKind,
@@ -21,14 +31,20 @@ from reconciliation.enums import (
     MismatchStatus,
     Nobodys,
     Right,
+    RunKind,
 )
 from reconciliation.handlers.decision_records import Refused
 from reconciliation.handlers.nobodys import adopt, ignore
 from reconciliation.handlers.nobodys_items import Item, NobodysItem, load_item
 from reconciliation.handlers.nobodys_preview import preview_adoption
 from reconciliation.models import Decision, ExternalOrder, Fill, Mismatch, Profile
+from reconciliation.selectors.decisions import EvidenceAge, evidence_age
 
-RIGHTS = {"adopt": (Right.PROPOSE, Right.APPROVE), "ignore": (Right.REJECT,)}
+RIGHTS = {
+    "adopt": (Right.PROPOSE, Right.APPROVE),
+    "ignore": (Right.REJECT,),
+    "refresh": (Right.REFRESH,),
+}
 _FILL_KEY = "fill:"
 
 
@@ -50,6 +66,21 @@ class NobodysCase:
     @property
     def is_waiting(self) -> bool:
         return not self.item.decided and not self.item.is_of_known_order
+
+    @property
+    def job(self) -> RunKind:
+        is_position = self.kind.kind == Nobodys.ORPHAN
+        return RunKind.HEARTBEAT if is_position else RunKind.RECONCILE
+
+    def age(self) -> EvidenceAge:
+        row = self.row
+        return evidence_age(
+            row.account_id,
+            self.job,
+            row.first_seen_at if isinstance(row, ExternalOrder) else row.opened_at,
+            now=now(),
+            max_age=load_conf().review_evidence_max_age,
+        )
 
     def rights(self, verb: str) -> tuple[Right, ...]:
         return RIGHTS.get(verb, ())
@@ -75,6 +106,11 @@ class NobodysCase:
         return [
             Offer(verb="adopt", label=label, why_not=why),
             Offer(verb="ignore", label="Ignore: not ours", why_not=ignoring),
+            Offer(
+                verb="refresh",
+                label="Read the evidence anew",
+                why_not="" if viewer.may(Right.REFRESH) else NO_RIGHT,
+            ),
         ]
 
     def fields(self, verb: str) -> dict[str, forms.Field]:
@@ -118,6 +154,9 @@ class NobodysCase:
 
     def preview(self, verb: str, terms: Terms, viewer: Viewer) -> Preview:
         worth = self.item.notional_usd
+        if verb == "refresh":
+            asked = f"A worker does the {self.job} of {self.row.account.name} now: it reads anew."
+            return Preview(sentences=(asked,))
         if verb == "ignore":
             told = [
                 "It is marked as not ours; no books are written.",
@@ -152,6 +191,8 @@ class NobodysCase:
         )
 
     def decide(self, verb: str, terms: Terms, desk: Desk) -> Told:
+        if verb == "refresh":
+            return refresh(self.row.account, self.job, desk)
         given: dict[str, Any] = {
             "item": self.kind,
             "expected": terms.version,

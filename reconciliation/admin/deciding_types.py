@@ -17,8 +17,9 @@ from reconciliation.admin.page import Section
 from reconciliation.clock import Clock, SystemClock
 from reconciliation.conf import Conf
 from reconciliation.domain.people import Person
-from reconciliation.enums import DecisionReason, DecisionRefusal, Right
+from reconciliation.enums import DecisionReason, DecisionRefusal, Right, RunKind
 from reconciliation.models import Decision
+from reconciliation.selectors.decisions import EvidenceAge
 from reconciliation.selectors.people import load_person
 
 
@@ -104,6 +105,8 @@ class Told:
 
     sentence: str
     code: DecisionRefusal | None = None
+    stays: bool = False
+    """Whether the row is not answered by it: its page is shown again."""
 
 
 class Case(Protocol):
@@ -144,3 +147,14 @@ class Case(Protocol):
 
     def waiting(self) -> QuerySet[Any]:
         """Return the rows of its queue that wait."""
+
+
+class QueuedCase(Case, Protocol):
+    """A row of a queue: a job sees its evidence, which grows old."""
+
+    @property
+    def job(self) -> RunKind:
+        """Return the job that sees its evidence."""
+
+    def age(self) -> EvidenceAge:
+        """Return how old its evidence is now."""

@@ -12,7 +12,7 @@ from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.deciding_bulk import BulkAdmin
 from reconciliation.admin.deciding_nobodys import RIGHTS, load_mismatch_case
 from reconciliation.admin.deciding_shortfalls import ShortfallCase
-from reconciliation.admin.deciding_types import Case
+from reconciliation.admin.deciding_types import QueuedCase
 from reconciliation.admin.filters import WaitingFilter, WordFilter
 from reconciliation.admin.kinds import MEANINGS, meaning
 from reconciliation.admin.links import link
@@ -104,7 +104,7 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
             return None
         return _QUEUES.get(row.kind)
 
-    def case(self, pk: int) -> Case | None:
+    def case(self, pk: int) -> QueuedCase | None:
         """Return what of a mismatch is decided here: what is nobody's, and shared shortfalls."""
         row = Mismatch.objects.select_related("account", "profile").filter(pk=pk).first()
         if row is None:

@@ -9,7 +9,7 @@ from reconciliation.admin import display, supervision_tables, tables, waiting
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.deciding_bulk import BulkAdmin
 from reconciliation.admin.deciding_nobodys import RIGHTS, load_external_case
-from reconciliation.admin.deciding_types import Case
+from reconciliation.admin.deciding_types import QueuedCase
 from reconciliation.admin.delivered import Delivered, compare, owed
 from reconciliation.admin.filters import WaitingFilter, WordFilter
 from reconciliation.admin.links import link
@@ -270,7 +270,7 @@ class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
     def queue_of(self, row: ExternalOrder) -> Queue:
         return Queue.EXTERNAL_ORDERS
 
-    def case(self, pk: int) -> Case | None:
+    def case(self, pk: int) -> QueuedCase | None:
         return load_external_case(pk)
 
     def sections(self, obj: ExternalOrder) -> Iterable[Section]:

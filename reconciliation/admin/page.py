@@ -29,6 +29,15 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What a page asks, and what is safest to do, before anything else."""
+
+    template: ClassVar = "admin/reconciliation/sections/head.html"
+    sentence: str
+    safest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Names and values."""
 
@@ -123,7 +132,7 @@ class Grid:
         )
 
 
-Section = Notice | Facts | Table | Block | Lines | Grid
+Section = Head | Notice | Facts | Table | Block | Lines | Grid
 
 
 def gathered(sections: Iterable[Section]) -> list[Section]:

@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.html import format_html
+
 from reconciliation.admin import display
-from reconciliation.admin.page import Table, strong
+from reconciliation.admin.page import Table
 from reconciliation.admin.records import Record, as_records, record_tables, words
+from reconciliation.domain.amounts import InexactAmount, parse_amount, total
 from reconciliation.models import ExchangeAccount
 
 
@@ -16,10 +19,15 @@ class Verdicts:
     differs: str
     only_left: str
     only_right: str
+    by_how_much: str = ""
+    """The heading of the signed difference of amounts; empty: none is shown."""
 
 
 _OF_SIDES = Verdicts(
-    differs="differs", only_left="only in the database", only_right="only at the exchange"
+    differs="differs",
+    only_left="only in the database",
+    only_right="only at the exchange",
+    by_how_much="Exchange − database",
 )
 _OF_CHANGES = Verdicts(differs="changed", only_left="only before", only_right="set")
 
@@ -87,10 +95,17 @@ def _comparison(
         left, right = lefts.get(name), rights.get(name)
         rank, verdict = _verdict(left, right, verdicts)
         cells = [words(name), display.inline_json(left), display.inline_json(right), verdict]
+        if verdicts.by_how_much:
+            cells.append(_by_how_much(left, right) if rank == 0 else "")
         rows.append((rank, cells))
     yield Table(
         title=title,
-        headings=["Field", *headings, "Comparison"],
+        headings=[
+            "Field",
+            *headings,
+            "Comparison",
+            *([verdicts.by_how_much] if verdicts.by_how_much else []),
+        ],
         rows=[cells for _, cells in sorted(rows)],
         empty=f"{title}: neither says anything.",
         note=note,
@@ -144,4 +159,12 @@ def _verdict(left: object, right: object, verdicts: Verdicts) -> tuple[int, str]
         return 1, verdicts.only_right
     if display.same_value(left, right):
         return 2, "same"
-    return 0, strong(verdicts.differs)
+    return 0, format_html('<strong class="word differs">{}</strong>', verdicts.differs)
+
+
+def _by_how_much(left: object, right: object) -> str:
+    """Return the signed difference of two amounts; of anything else there is none."""
+    try:
+        return display.signed(total((parse_amount(right), -parse_amount(left))))
+    except InexactAmount:
+        return display.NOTHING

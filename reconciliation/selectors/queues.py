@@ -36,6 +36,7 @@ from reconciliation.models import (
     Profile,
     ReviewItem,
 )
+from reconciliation.selectors.reviews import row_worth
 
 MOST = 200
 """Rows that are read of a queue, for each of its waiting statuses."""
@@ -118,11 +119,10 @@ def load_queues(narrowing: Narrowing, *, models: Iterable[type[Row]], now: datet
 
 
 def weigh(rows: Iterable[tuple[Queue, Row]], *, now: datetime) -> list[Waiting]:
-    """Return rows, in their order, with what they are worth and how bad they are: three queries."""
+    """Return rows, in their order, with what they are worth and how bad they are: two queries."""
     rows = list(rows)
     marks = _marks({row.account_id for _, row in rows})
-    capital = dict(Profile.objects.values_list("pk", "allocated_capital_usd")) if rows else {}
-    of_account = _capital_of_accounts({row.account_id for _, row in rows})
+    capital, of_account = _capital({row.account_id for _, row in rows})
     found = []
     for queue, row in rows:
         symbol, reasons = _symbol(row), _reasons(row)
@@ -156,11 +156,9 @@ def notional_of(row: Row, mark: Decimal | None) -> Decimal | None:
     if isinstance(row, Mismatch):
         sighting = getattr(row, "sighting", None)
         return None if sighting is None else sighting.notional_usd
-    price = mark
-    if isinstance(row, BackfillCandidate):
-        price = row.fill.price
-    elif isinstance(row, ExternalOrder):
-        price = row.price if row.price is not None else mark
+    if not isinstance(row, ExternalOrder):
+        return row_worth(row, mark)
+    price = row.price if row.price is not None else mark
     return None if price is None or row.quantity is None else product(row.quantity, price)
 
 
@@ -231,12 +229,17 @@ def _marks(account_ids: set[int]) -> Mapping[tuple[int, str], Decimal]:
     }
 
 
-def _capital_of_accounts(account_ids: set[int]) -> Mapping[int, Decimal]:
-    """Return what the enabled profiles of each account have together."""
+def _capital(account_ids: set[int]) -> tuple[Mapping[int, Decimal], Mapping[int, Decimal]]:
+    """Return what is allocated by profile, and what the enabled ones of each account have."""
+    of_profile: dict[int, Decimal] = {}
+    of_account: dict[int, list[Decimal]] = {}
     if not account_ids:
-        return {}
-    found: dict[int, list[Decimal]] = {}
-    rows = Profile.objects.filter(account_id__in=sorted(account_ids), enabled=True)
-    for key, amount in rows.values_list("account_id", "allocated_capital_usd"):
-        found.setdefault(key, []).append(amount)
-    return {key: total(amounts) for key, amounts in found.items()}
+        return {}, {}
+    rows = Profile.objects.filter(account_id__in=sorted(account_ids)).order_by()
+    for pk, account_id, amount, is_enabled in rows.values_list(
+        "pk", "account_id", "allocated_capital_usd", "enabled"
+    ):
+        of_profile[pk] = amount
+        if is_enabled:
+            of_account.setdefault(account_id, []).append(amount)
+    return of_profile, {key: total(amounts) for key, amounts in of_account.items()}

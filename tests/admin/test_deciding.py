@@ -199,7 +199,8 @@ def test_a_forged_post_without_the_right_is_denied_and_audited(role: Role, verb:
     assert events() == []
     response = press(client, candidate, verb)
     assert response.status_code == 403
-    assert events() == ["review.denied"]
+    assert events() == ["errand.asked" if verb == "refresh" else "review.denied"]
+    assert AuditEvent.objects.get(action=events()[0]).outcome == "denied"
     assert AuditEvent.objects.get(action="review.denied").actor_name == "mallory"
     assert BackfillCandidate.objects.get().status == "PENDING"
     assert not Decision.objects.exists()
@@ -289,7 +290,7 @@ def test_stale_evidence_is_read_anew_first(monkeypatch: pytest.MonkeyPatch):
         "reconciliation.tasks.heartbeat_account",
         (item.account_id,),
     )
-    assert events() == ["review.denied", "review.refresh_asked"]
+    assert events() == ["review.denied", "errand.asked"]
 
 
 def test_a_fill_is_booked_to_the_slice_that_is_chosen_and_the_suggestion_is_preselected():
