@@ -19,10 +19,12 @@ from django.utils.text import capfirst
 
 from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.consequences import consequence_sections
 from reconciliation.admin.deciding_forms import DecisionForm, note_of, shown_terms
 from reconciliation.admin.deciding_types import Case, Desk, Preview, Told, Viewer
 from reconciliation.admin.links import changelist_url, label, object_url, title
-from reconciliation.admin.page import gathered
+from reconciliation.admin.page import Section, gathered
+from reconciliation.admin.seen import difference, sealed
 from reconciliation.enums import DecisionRefusal
 
 M = TypeVar("M", bound=Model)
@@ -211,10 +213,18 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
                 "note": note,
                 "lines": preview.sentences if not preview.sections else (),
                 "has_terms": bool(case.fields(verb) or form.takers),
-                "sections": [*gathered(case.facts()), *gathered(preview.sections)],
+                "sections": [*gathered(case.facts()), *gathered(self._effects(case, preview))],
+                "seen": sealed(case),
                 "filters": _filters(request),
             },
         )
+
+    def _effects(self, case: Case, preview: Preview) -> list[Section]:
+        """Return what will be written, and what that does to the profiles."""
+        profile = getattr(case.row, "profile_id", None)
+        ids = set() if profile is None else {profile}
+        effects = consequence_sections(None if preview.code else preview.effect, ids)
+        return [*preview.sections, *effects]
 
     def _next(self, request: HttpRequest, case: Case, told: Told) -> HttpResponse:
         """Lead to the next row that waits, as the list was filtered."""
@@ -271,6 +281,7 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
                 "reason": request.POST.get("reason", ""),
                 "sections": gathered(
                     [
+                        *difference(fresh, request.POST.get("seen", "")),
                         *fresh.facts(),
                         replace(
                             supervision_tables.decisions(

@@ -38,6 +38,7 @@ from reconciliation.handlers.nobodys import adopt, ignore
 from reconciliation.handlers.nobodys_items import Item, NobodysItem, load_item
 from reconciliation.handlers.nobodys_preview import preview_adoption
 from reconciliation.models import Decision, ExternalOrder, Fill, Mismatch, Profile
+from reconciliation.selectors.consequences import Effect
 from reconciliation.selectors.decisions import EvidenceAge, evidence_age
 
 RIGHTS = {
@@ -185,6 +186,9 @@ class NobodysCase:
         tables: list[Section] = list(tables_of([change]))
         return Preview(
             sections=(Lines(title="What will happen", lines=told), *tables),
+            effect=Effect(
+                changes=(change,), ended=(self.item.mismatch,) if self.item.mismatch else ()
+            ),
             notional=worth,
             sentences=told,
             second=second,

@@ -213,7 +213,13 @@ class QueueCase:
         proposal = load_proposal(self.subject)
         if proposal is not None:
             second = ""
-        return preview_of(plan, mismatches=fates, then="the item is APPROVED then", second=second)
+        return preview_of(
+            plan,
+            mismatches=fates,
+            then="the item is APPROVED then",
+            second=second,
+            answered=self._overclosed(),
+        )
 
     def _rejection(self) -> Preview:
         row = self.row
@@ -228,8 +234,12 @@ class QueueCase:
             plan,
             mismatches=[(each, "ACCEPTED") for each in fates],
             then="the item is REJECTED then: the same evidence does not bring it back",
+            answered=self._overclosed(),
         )
         return replace(preview, notional=self._worth())
+
+    def _overclosed(self) -> frozenset[str]:
+        return frozenset({self.row.trade.symbol} if self.subject.is_overclose else ())
 
     def _worth(self) -> Decimal | None:
         """Return what is in question in USD, None where that is unknown."""

@@ -19,6 +19,7 @@ from reconciliation.conf import Conf
 from reconciliation.domain.people import Person
 from reconciliation.enums import DecisionReason, DecisionRefusal, Right, RunKind
 from reconciliation.models import Decision
+from reconciliation.selectors.consequences import Effect
 from reconciliation.selectors.decisions import EvidenceAge
 from reconciliation.selectors.people import load_person
 
@@ -66,6 +67,11 @@ def now() -> datetime:
     return SystemClock().now()
 
 
+def clock() -> Clock:
+    """Return the clock that pages go by."""
+    return SystemClock()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """Something that could be done now. `why_not` says why this person may not; empty: he may."""
@@ -93,6 +99,8 @@ class Preview:
     sections: Sequence[Section] = ()
     notional: Decimal | None = None
     sentences: Sequence[str] = ()
+    effect: Effect | None = None
+    """What is written, as far as it changes what profiles may do and have; None: nothing is."""
     second: str = ""
     """Why a second person has to agree; empty where one is enough."""
     code: DecisionRefusal | None = None

@@ -19,6 +19,7 @@ from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.search import by_account_and_text, by_number, through
 from reconciliation.admin.sides import compare_sides
+from reconciliation.domain.order_rules import OrderRule
 from reconciliation.enums import MismatchKind, MismatchStatus
 from reconciliation.models import Decision, Mismatch, MismatchSighting, Order, Run, Trade
 from reconciliation.selectors.decisions import PARITY_PREFIX
@@ -124,6 +125,7 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
                 ("Status", display.text(obj.status)),
                 ("Kind", display.text(obj.kind)),
                 ("What it means", meaning(obj.kind) or display.NOTHING),
+                *_judged(obj.exchange_side.get("rule")),
                 ("Symbol", display.text(obj.symbol)),
                 ("Drift (exchange − database)", display.signed(obj.drift)),
                 ("Profile", link(obj.profile) if obj.profile else "belongs to no profile"),
@@ -139,7 +141,8 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
                 ("Evidence hash", display.text(obj.evidence_hash)),
             ],
         )
-        yield from compare_sides(obj.database_side, obj.exchange_side, obj.account)
+        shown = {name: value for name, value in obj.exchange_side.items() if name != "rule"}
+        yield from compare_sides(obj.database_side, shown, obj.account)
         yield supervision_tables.decisions(
             Decision.objects.filter(mismatch=obj),
             title="Decisions on this mismatch",
@@ -157,6 +160,16 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
         ):
             text = display.pretty_json(side)
             yield Block.of(title=title, text=text, folded="The record as it was written")
+
+
+def _judged(rule: object) -> list[tuple[str, str]]:
+    """Return by which row of the decision table an order's difference was judged, in its words."""
+    name = str(rule or "").upper()
+    if not name:
+        return []
+    row = OrderRule.__members__.get(name)
+    words = "" if row is None else f": {row.value.exchange}. {row.value.why}"
+    return [("Judged by", f"{display.text(name)}{words}")]
 
 
 def _sightings(sighting: MismatchSighting | None) -> list[tuple[str, str]]:

@@ -134,7 +134,7 @@ def _flat(record: Record) -> tuple[dict[str, object], dict[str, Sequence[Record]
     """Return what a record says by dotted names: its values, and apart from them its lists."""
     values: dict[str, object] = {}
     lists: dict[str, Sequence[Record]] = {}
-    for name, value in _leaves(record):
+    for name, value in leaves(record):
         items = as_records(value)
         if items is not None:
             lists[name] = items
@@ -143,10 +143,11 @@ def _flat(record: Record) -> tuple[dict[str, object], dict[str, Sequence[Record]
     return values, lists
 
 
-def _leaves(record: Record, prefix: str = "") -> Iterator[tuple[str, object]]:
+def leaves(record: Record, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the values of a record by their dotted names."""
     for name, value in record.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
