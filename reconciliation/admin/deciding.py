@@ -109,6 +109,7 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
             return response
         context["offers"] = self._offers(request, case)
         context |= self.stands_on_top(case)
+        context["sections"] = [*context.pop("standing", ()), *context["sections"]]
         response.template_name = "admin/reconciliation/item.html"  # type: ignore[attr-defined]
         return response
 

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
-from reconciliation.admin import display
+from reconciliation.admin import display, waiting
 from reconciliation.admin.deciding import DENIALS, FILTERS, TITLES, DecidingAdmin
 from reconciliation.admin.deciding_forms import DecisionForm
 from reconciliation.admin.deciding_types import (
@@ -27,6 +27,7 @@ from reconciliation.admin.deciding_types import (
     now,
 )
 from reconciliation.admin.errands import FOLLOWED_EVERY_SECONDS
+from reconciliation.admin.gates import nobodys_gates
 from reconciliation.admin.links import changelist_url, link
 from reconciliation.admin.page import Section, Table, gathered, strong
 from reconciliation.admin.refreshing import errand_notice, is_followed, last_errand
@@ -69,13 +70,23 @@ class BulkAdmin(DecidingAdmin[M]):
         if not case.is_waiting:
             return {}
         moment = now()
-        heads: list[Section] = [head_of(case.row)]
+        queue = self.queue_of(case.row)
+        urgent = None if queue is None else weigh([(queue, case.row)], now=moment)[0]
+        heads: list[Section] = [
+            head_of(case.row, "" if urgent is None else waiting.in_short(urgent, moment))
+        ]
+        found: dict[str, Any] = {"heads": heads}
         errand = last_errand(case.row.account, case.job, moment)
-        if errand is None:
-            return {"heads": heads}
-        heads.append(errand_notice(errand, case.age().seen_at, moment))
-        seconds = FOLLOWED_EVERY_SECONDS if is_followed(errand, moment) else 0
-        return {"heads": heads, "refresh_seconds": seconds}
+        if errand is not None or not case.tells_age:
+            age = case.age()
+            if errand is not None:
+                heads.append(errand_notice(errand, age.seen_at, moment))
+                followed = is_followed(errand, moment)
+                found["refresh_seconds"] = FOLLOWED_EVERY_SECONDS if followed else 0
+            if not case.tells_age:
+                worth = None if urgent is None else urgent.notional_usd
+                found["standing"] = nobodys_gates(case, age, worth, moment)
+        return found
 
     def is_waiting_only(self, request: HttpRequest) -> bool:
         """Return whether only what waits is shown: nobody asked for other rows."""
@@ -95,8 +106,8 @@ class BulkAdmin(DecidingAdmin[M]):
         """Return the rows of a list, those that wait with how urgent they are."""
         shown = list(rows)
         queues = [(self.queue_of(row), row) for row in shown if row.status in self.waits]
-        waiting = [(queue, row) for queue, row in queues if queue is not None]
-        for weighed in weigh(waiting, now=now()):
+        asked = [(queue, row) for queue, row in queues if queue is not None]
+        for weighed in weigh(asked, now=now()):
             weighed.row.weighed = weighed  # type: ignore[union-attr]
         return shown
 

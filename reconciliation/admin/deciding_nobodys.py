@@ -69,6 +69,10 @@ class NobodysCase:
         return not self.item.decided and not self.item.is_of_known_order
 
     @property
+    def tells_age(self) -> bool:
+        return False
+
+    @property
     def job(self) -> RunKind:
         is_position = self.kind.kind == Nobodys.ORPHAN
         return RunKind.HEARTBEAT if is_position else RunKind.RECONCILE

@@ -83,6 +83,10 @@ class QueueCase:
         return isinstance(self.row, BackfillCandidate)
 
     @property
+    def tells_age(self) -> bool:
+        return True
+
+    @property
     def job(self) -> RunKind:
         return self.subject.job
 

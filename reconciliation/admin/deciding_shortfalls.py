@@ -65,6 +65,10 @@ class ShortfallCase:
         return self.row.status == "OPEN"
 
     @property
+    def tells_age(self) -> bool:
+        return False
+
+    @property
     def job(self) -> RunKind:
         return Subject(row=self.row).job
 

@@ -161,6 +161,10 @@ class QueuedCase(Case, Protocol):
     """A row of a queue: a job sees its evidence, which grows old."""
 
     @property
+    def tells_age(self) -> bool:
+        """Return whether its own sections say how old its evidence is."""
+
+    @property
     def job(self) -> RunKind:
         """Return the job that sees its evidence."""
 

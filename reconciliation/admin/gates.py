@@ -6,16 +6,20 @@ Whether a gate of the backfill passed is what the verdict says; the numbers are 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 
 from reconciliation.admin import display
+from reconciliation.admin.deciding_types import QueuedCase, load_conf
+from reconciliation.admin.links import link, link_to
 from reconciliation.admin.page import Table
 from reconciliation.conf import Conf
 from reconciliation.enums import NoGoReason, QuarantineReason
-from reconciliation.models import BackfillCandidate, ReviewItem
+from reconciliation.models import BackfillCandidate, ReviewItem, Run
+from reconciliation.selectors.decisions import EvidenceAge
 from reconciliation.selectors.reviews import Question
 from reconciliation.selectors.states import trade_state
 
@@ -53,6 +57,42 @@ def table_of(gates: list[Gate]) -> Table:
         note="What failed is why a person is asked, or what a decision still needs.",
         foreign=True,
     )
+
+
+def nobodys_gates(
+    case: QueuedCase, age: EvidenceAge, worth: Decimal | None, moment: datetime
+) -> list[Table]:
+    """Return the gates of what belongs to nobody, and as of when the exchange was read."""
+    conf = load_conf()
+    seen_by = (
+        "when it was put here"
+        if age.run_id is None
+        else link_to(Run, age.run_id, f"run {age.run_id}")
+    )
+    return [
+        table_of(
+            [
+                freshness(age.seen_at, is_stale=age.is_stale, conf=conf, now=moment),
+                one_person(worth, is_second=False, conf=conf),
+            ]
+        ),
+        Table(
+            title="Where both sides come from",
+            headings=["Side", "Source", "As of"],
+            rows=[
+                [
+                    "Database",
+                    "the portal's books, as the run compared them",
+                    display.age(age.seen_at, moment),
+                ],
+                [
+                    "Exchange",
+                    format_html("{} of {}: {}", case.job, link(case.row.account), seen_by),
+                    display.age(age.seen_at, moment),
+                ],
+            ],
+        ),
+    ]
 
 
 def freshness(seen_at: datetime, *, is_stale: bool, conf: Conf, now: datetime) -> Gate:

@@ -16,6 +16,8 @@ from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.reads import fills_of_external_order, fills_of_order
 from reconciliation.admin.search import by_account_and_text, through
+from reconciliation.admin.sides import compare_sides
+from reconciliation.domain.amounts import plain
 from reconciliation.enums import ExternalStatus
 from reconciliation.models import (
     Decision,
@@ -237,6 +239,19 @@ class OrderLookUpAdmin(ReadOnlyAdmin[OrderLookUp]):
         )
 
 
+def _exchange_side(row: ExternalOrder) -> dict[str, object]:
+    """Return what the exchange says of an order that the books do not have."""
+    return {
+        "exchange_order_id": row.exchange_order_id,
+        "client_order_id": row.client_order_id,
+        "sub_tag": row.sub_tag,
+        "symbol": row.symbol,
+        "side": row.side,
+        "quantity": None if row.quantity is None else plain(row.quantity),
+        "price": None if row.price is None else plain(row.price),
+    }
+
+
 @admin.register(ExternalOrder)
 class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
     note = (
@@ -292,6 +307,7 @@ class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
                 ("Version", str(obj.version)),
             ],
         )
+        yield from compare_sides({}, _exchange_side(obj), obj.account)
         yield tables.fills(
             fills_of_external_order(obj),
             title="Fills of this order",
@@ -308,4 +324,5 @@ class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
         yield Block.of(
             title="As the exchange showed it",
             text=display.pretty_json_text(obj.raw) or display.NOTHING,
+            folded="The record as it was written",
         )

@@ -35,6 +35,7 @@ class Head:
     template: ClassVar = "admin/reconciliation/sections/head.html"
     sentence: str
     safest: str
+    urgency: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

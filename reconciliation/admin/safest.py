@@ -106,8 +106,8 @@ _NOBODYS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def head_of(row: ReviewItem | BackfillCandidate | ExternalOrder | Mismatch) -> Head:
-    """Return the question of a row that waits, with what is safest."""
+def head_of(row: ReviewItem | BackfillCandidate | ExternalOrder | Mismatch, urgency: str) -> Head:
+    """Return the question of a row that waits, with what is safest, and how urgent it is."""
     if isinstance(row, ReviewItem):
         words = _SLICES.get(row.reason, _SLICES[QuarantineReason.UNATTRIBUTED])
     elif isinstance(row, BackfillCandidate):
@@ -117,4 +117,4 @@ def head_of(row: ReviewItem | BackfillCandidate | ExternalOrder | Mismatch) -> H
         words = _NOBODYS["order"]
     else:
         words = _NOBODYS.get(row.kind, _NOBODYS[MismatchKind.POSITION_MISMATCH])
-    return Head(sentence=display.text(words[0]), safest=words[1])
+    return Head(sentence=display.text(words[0]), safest=words[1], urgency=urgency)

@@ -30,6 +30,17 @@ def due(waiting: Waiting, moment: datetime) -> str:
     return f"in {display.span(-passed)}"
 
 
+def in_short(waiting: Waiting, moment: datetime) -> str:
+    """Return severity, until when it is due, and what it is worth, on one line."""
+    return format_html(
+        "Severity {}. Waits since {}, due {}. Worth: {}.",
+        severity(waiting),
+        display.age(waiting.opened_at, moment),
+        due(waiting, moment),
+        _worth(waiting) + ("" if waiting.notional_usd is None else " USD"),
+    )
+
+
 def columns() -> tuple[col.Column, ...]:
     """Return the columns of a queue's list; a row that was answered has none of it."""
     return (

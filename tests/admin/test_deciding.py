@@ -282,7 +282,7 @@ def test_stale_evidence_is_read_anew_first(monkeypatch: pytest.MonkeyPatch):
     late.advance(minutes=16)
     monkeypatch.setattr(deciding_types, "SystemClock", lambda: late)
     client = client_of("ada", *BOTH)
-    assert "Press \"Read the evidence anew\" (key e)" in text_of(client.get(object_address(item)))
+    assert 'Press "Read the evidence anew" (key e)' in text_of(client.get(object_address(item)))
     response: Any = press(client, item, "approve")
     assert "refresh it first" in text_of(response)
     assert press(client, item, "refresh").status_code == 302
