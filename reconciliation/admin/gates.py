@@ -9,7 +9,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 
 from reconciliation.admin import display
@@ -41,7 +40,7 @@ def gates_table(question: Question, *, conf: Conf, now: datetime) -> Table:
     row = question.subject.row
     gates: list[Gate] = []
     if isinstance(row, BackfillCandidate):
-        gates += _of_fill(row)
+        gates += _of_fill(row, question)
     elif isinstance(row, ReviewItem):
         gates += _of_slice(row, question, conf)
     gates += _of_decision(question, conf, now)
@@ -132,7 +131,7 @@ def _of_decision(question: Question, conf: Conf, now: datetime) -> Iterator[Gate
     yield one_person(question.worth, is_second=question.proposal is not None, conf=conf)
 
 
-def _of_fill(row: BackfillCandidate) -> Iterator[Gate]:
+def _of_fill(row: BackfillCandidate, question: Question) -> Iterator[Gate]:
     reasons = set(row.reasons)
     owner = _mapping(row.evidence.get("owner"))
     settings = _mapping(row.evidence.get("settings"))
@@ -182,7 +181,7 @@ def _of_fill(row: BackfillCandidate) -> Iterator[Gate]:
     yield Gate(
         name="Not older than the slice",
         passed=judged(NoGoReason.STALE_FILL, when=has_slice),
-        says=_age_of(row, slices, settings),
+        says=_age_of(row, question, settings),
     )
     opened = ", ".join(_amount_of(each) for each in slices[:5]) or "nothing"
     yield Gate(
@@ -197,14 +196,13 @@ def _of_fill(row: BackfillCandidate) -> Iterator[Gate]:
     )
 
 
-def _age_of(
-    row: BackfillCandidate, slices: list[Mapping[str, Any]], settings: Mapping[str, Any]
-) -> str:
+def _age_of(row: BackfillCandidate, question: Question, settings: Mapping[str, Any]) -> str:
     grace = settings.get("fill_after_trade_grace_s")
-    opened = [parse_datetime(str(each.get("opened_at") or "")) for each in slices]
-    known = [each for each in opened if each is not None]
+    known = [taker.trade.opened_at for taker in question.takers]
+    if row.trade is not None:
+        known = [row.trade.opened_at]
     if not known:
-        return "when a slice was opened is not in the evidence"
+        return "no slice could take it now"
     seconds = (row.fill.executed_at - min(known)).total_seconds()
     side = "after" if seconds >= 0 else "before"
     allowed = f"; at most {grace} s before" if isinstance(grace, int) else ""

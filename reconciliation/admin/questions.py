@@ -33,13 +33,13 @@ def question_sections(row: ReviewItem | BackfillCandidate) -> Iterator[Section]:
         )
     yield Lines(title="What it is", lines=[_what(row)])
     yield Lines(title="Why a person is asked", lines=_reasons(row))
+    yield from _sides(question)
+    yield gates_table(question, conf=load_conf(), now=now())
     if question.subject.is_waiting:
         yield _age(question)
-    yield gates_table(question, conf=load_conf(), now=now())
     if isinstance(row, BackfillCandidate):
         yield _suggestions(row)
         yield _takers(question)
-    yield from _sides(question)
 
 
 def _state_of(question: Question) -> Iterator[Section]:
@@ -229,11 +229,6 @@ def _sources(question: Question, of_database: str) -> Table:
                 "Exchange",
                 format_html("{} of {}: {}", job, display.text(row.account.name), seen_by),
                 display.age(age.seen_at, moment),
-            ],
-            [
-                "Evidence hash",
-                format_html("<code>{}</code>", display.text(row.evidence_hash)),
-                "of kind, drift and fills: what makes it another question",
             ],
         ],
     )

@@ -27,7 +27,7 @@ def due(waiting: Waiting, moment: datetime) -> str:
     if waiting.is_overdue:
         words = f"overdue by {display.span(passed)}"
         return format_html('<span class="word bad">{}</span>', words)
-    return f"in {display.span(-passed)}"
+    return format_html('<span class="nowrap">in {}</span>', display.span(-passed))
 
 
 def in_short(waiting: Waiting, moment: datetime) -> str:

@@ -187,12 +187,13 @@ def evidence_age(
     else:
         failed = failed.filter(started_at__gte=seen_at)
     stale = now - seen_at > max_age
-    is_of_run = complete is not None and complete.as_of == seen_at
+    ended = None if complete is None else complete.finished_at
     return EvidenceAge(
         seen_at=seen_at,
         is_stale=stale,
         is_unreadable=stale and failed.exists(),
-        run_id=complete.pk if complete is not None and is_of_run else None,
+        # A run that was over before the evidence was new has not seen it.
+        run_id=complete.pk if complete is not None and ended and ended >= known_at else None,
     )
 
 

@@ -55,7 +55,7 @@ def test_all_six_queues_are_on_one_page_each_row_with_its_reason(console: Consol
     of_nobody(MismatchKind.ORPHAN_POSITION, f"parity:{SYMBOL}:net:ORPHAN_POSITION:1", drift="0.3")
     of_nobody(MismatchKind.POSITION_MISMATCH, f"parity:{SYMBOL}:net", drift="-0.6")
     found = rows(console.open(QUEUES))
-    assert {row[1] for row in found} == {
+    assert {row[3] for row in found} == {
         "Quarantined slices",
         "Missed exits",
         "Orders of nobody",
@@ -63,7 +63,7 @@ def test_all_six_queues_are_on_one_page_each_row_with_its_reason(console: Consol
         "Positions of nobody",
         "Shared shortfalls",
     }
-    assert {row[9] for row in found} == {
+    assert {row[4] for row in found} == {
         "UNATTRIBUTED",
         "WEAK_ATTRIBUTION",
         "EXTERNAL_ORDER",
@@ -90,8 +90,8 @@ def test_overdue_stands_first_then_the_worst_then_the_oldest(console: Console):
     assert [row[0] for row in found] == [
         row.exchange_order_id for row in (late, dear, older, newer)
     ]
-    assert [row[2] for row in found] == ["LOW", "HIGH", "LOW", "LOW"]
-    assert [row[4] for row in found] == ["overdue by 1 min", "in 1 h", "in 40 min", "in 50 min"]
+    assert [row[1] for row in found] == ["LOW", "HIGH", "LOW", "LOW"]
+    assert [row[2] for row in found] == ["overdue by 1 min", "in 1 h", "in 40 min", "in 50 min"]
     assert found[1][5] == "unknown"
     assert "4 wait for a person, 1 of them longer than 1 h." in page.main.text
 
@@ -103,7 +103,7 @@ def test_the_page_is_narrowed_by_queue_account_profile_and_symbol(console: Conso
     def left(**given: object) -> list[str]:
         response = console.get(QUEUES, **given)
         page = Page(response.content.decode())
-        return [row[1] for row in rows(page)] if "What waits" in page.titles() else []
+        return [row[3] for row in rows(page)] if "What waits" in page.titles() else []
 
     assert left(queue="quarantine") == ["Quarantined slices"]
     assert left(queue="shortfalls") == []
@@ -127,14 +127,14 @@ def test_who_may_not_see_a_queue_does_not_see_its_rows(staff: Callable[..., Cons
     waiting_slice()
     make_external_order()
     page = staff(ExternalOrder).open(QUEUES)
-    assert [row[1] for row in rows(page)] == ["Orders of nobody"]
+    assert [row[3] for row in rows(page)] == ["Orders of nobody"]
 
 
 @pytest.mark.parametrize("role", list(Role))
 def test_every_group_sees_what_waits(role: Role):
     waiting_slice()
     page = Page(client_of("someone", role).get(QUEUES).content.decode())
-    assert [row[1] for row in rows(page)] == ["Quarantined slices"]
+    assert [row[3] for row in rows(page)] == ["Quarantined slices"]
 
 
 def test_more_rows_take_no_more_statements(console: Console):

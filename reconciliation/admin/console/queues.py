@@ -129,15 +129,15 @@ def _table(found: Queues, narrowing: Narrowing, moment: datetime) -> Table:
         title="What waits",
         headings=[
             "Item",
-            "Queue",
             "Severity",
-            "Waits since",
             "Due",
+            "Queue",
+            "Reason",
             "Notional (USD)",
+            "Symbol",
             "Profile",
             "Account",
-            "Symbol",
-            "Reason",
+            "Waits since",
         ],
         rows=[_row(each, moment) for each in found.rows[:SHOWN]],
         empty="Nothing waits for a person here.",
@@ -150,18 +150,19 @@ def _row(each: Waiting, moment: datetime) -> list[str]:
     profile = None if isinstance(row, ExternalOrder) else row.profile
     model, lookups = LISTS[each.queue]
     filters = urlencode({"_changelist_filters": urlencode(lookups)})
+    nobody = "not known" if isinstance(row, BackfillCandidate) else "of nobody"
     worth = "unknown" if each.notional_usd is None else display.amount(each.notional_usd)
     return [
         anchor(f"{object_url(model, row.pk)}?{filters}", label(row)),
-        TITLES[each.queue],
         severity(each),
-        display.age(each.opened_at, moment),
         due(each, moment),
-        worth,
-        link(profile) if profile is not None else "of nobody",
-        link(row.account),
-        display.text(each.symbol),
+        TITLES[each.queue],
         display.text(", ".join(each.reasons)) + (" (proposed)" if each.is_proposed else ""),
+        worth,
+        display.text(each.symbol),
+        link(profile) if profile is not None else nobody,
+        link(row.account),
+        display.age(each.opened_at, moment),
     ]
 
 
