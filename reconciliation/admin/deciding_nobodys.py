@@ -21,6 +21,7 @@ from reconciliation.admin.deciding_types import (
 )
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Facts, Lines, Section
+from reconciliation.admin.reasons import PRESS_REFRESH
 from reconciliation.admin.refreshing import refresh
 from reconciliation.domain.plans.nobodys import Refusal
 from reconciliation.enums import (
@@ -34,12 +35,12 @@ from reconciliation.enums import (
     RunKind,
 )
 from reconciliation.handlers.decision_records import Refused
-from reconciliation.handlers.nobodys import adopt, ignore
+from reconciliation.handlers.nobodys import adopt, age_of_item, ignore
 from reconciliation.handlers.nobodys_items import Item, NobodysItem, load_item
 from reconciliation.handlers.nobodys_preview import preview_adoption
 from reconciliation.models import Decision, ExternalOrder, Fill, Mismatch, Profile
 from reconciliation.selectors.consequences import Effect
-from reconciliation.selectors.decisions import EvidenceAge, evidence_age
+from reconciliation.selectors.decisions import EvidenceAge
 
 RIGHTS = {
     "adopt": (Right.PROPOSE, Right.APPROVE),
@@ -78,14 +79,7 @@ class NobodysCase:
         return RunKind.HEARTBEAT if is_position else RunKind.RECONCILE
 
     def age(self) -> EvidenceAge:
-        row = self.row
-        return evidence_age(
-            row.account_id,
-            self.job,
-            row.first_seen_at if isinstance(row, ExternalOrder) else row.opened_at,
-            now=now(),
-            max_age=load_conf().review_evidence_max_age,
-        )
+        return age_of_item(self.kind, self.item, conf=load_conf(), now=now())
 
     def rights(self, verb: str) -> tuple[Right, ...]:
         return RIGHTS.get(verb, ())
@@ -174,6 +168,12 @@ class NobodysCase:
                 )
             section = Lines(title="What will happen", lines=told)
             return Preview(sections=(section,), notional=worth, sentences=told)
+        age = self.age()
+        if age.is_stale and not age.is_unreadable:
+            return Preview(
+                code=DecisionRefusal.STALE_EVIDENCE,
+                sentence=f"the evidence is too old to adopt on; {PRESS_REFRESH}",
+            )
         change = preview_adoption(
             self.item,
             profile=terms.values.get("profile", ""),
@@ -184,8 +184,8 @@ class NobodysCase:
             return Preview(code=change.code, sentence=change.sentence)
         told = ["It becomes a part of the books of the profile.", *_fate(self.item, "RESOLVED")]
         last = self.proposal()
-        second = second_person(viewer, load_conf(), worth, stale=False)
-        if last is not None or not _at_limit(second):
+        second = second_person(viewer, load_conf(), worth, stale=age.is_stale)
+        if last is not None or not (_at_limit(second) or age.is_stale):
             second = ""
         tables: list[Section] = list(tables_of([change]))
         return Preview(
