@@ -27,14 +27,19 @@ def follow(asked: Asked) -> HttpResponse | None:
     """Queue a new errand's task and lead to the page that follows it; None where it was refused."""
     if asked.errand is None:
         return None
-    if asked.is_new:
+    queue(asked)
+    return HttpResponseRedirect(object_url(Errand, asked.errand.pk))
+
+
+def queue(asked: Asked) -> None:
+    """Queue the task of a new errand; one that is under way has its own already."""
+    if asked.is_new and asked.errand is not None:
         async_task(
             "reconciliation.tasks.do_errand",
             asked.errand.pk,
             task_name=str(asked.errand),
             group="asked for by a person",
         )
-    return HttpResponseRedirect(object_url(Errand, asked.errand.pk))
 
 
 @admin.register(Errand)

@@ -29,6 +29,16 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What a page asks, and what is safest to do, before anything else."""
+
+    template: ClassVar = "admin/reconciliation/sections/head.html"
+    sentence: str
+    safest: str
+    urgency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Names and values."""
 
@@ -132,7 +142,7 @@ class Grid:
         )
 
 
-Section = Notice | Facts | Table | Block | Lines | Own | Grid
+Section = Head | Notice | Facts | Table | Block | Lines | Own | Grid
 
 
 def gathered(sections: Iterable[Section]) -> list[Section]:

@@ -5,6 +5,7 @@ Each item is decided once. A refusal writes nothing but the event that says so.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +30,7 @@ from reconciliation.enums import (
     ExternalStatus,
     Nobodys,
     Right,
+    RunKind,
 )
 from reconciliation.handlers.bulk import update_rows
 from reconciliation.handlers.changes import write_changes
@@ -49,6 +51,7 @@ from reconciliation.handlers.nobodys_items import MODELS, Item, NobodysItem, loa
 from reconciliation.handlers.targets import Target
 from reconciliation.handlers.unit import Unit
 from reconciliation.models import AcceptedPosition, Decision, ExternalOrder, Fill, Profile
+from reconciliation.selectors.decisions import EvidenceAge, evidence_age
 from reconciliation.selectors.nobodys import find_trade, load_destination
 from reconciliation.selectors.synthetic_exits import load_synthetic_exits
 
@@ -202,13 +205,18 @@ def _adopt(
 ) -> Outcome:
     loaded = load_item(item)
     check_item(loaded, expected)
+    age = age_of_item(item, loaded, conf=desk.conf, now=unit.now)
+    if age.is_stale and not age.is_unreadable:
+        raise Refused(
+            DecisionRefusal.STALE_EVIDENCE, "the evidence is too old to adopt on; refresh it first"
+        )
     change = plan_item(loaded, into, trade_id, desk.conf)
     if isinstance(change, Refusal):
         raise Refused(change.code, change.sentence)
     worth = loaded.notional_usd
     ask = replace(desk.ask, terms={**desk.ask.terms, "quantity": _text(loaded.quantity)})
     proposal = None
-    if needs_two(worth, desk.conf):
+    if age.is_stale or needs_two(worth, desk.conf):
         proposal = _proposal_of_another(loaded, ask)
         if proposal is None:
             row = _record(unit, ask, loaded, "review.proposed", DecisionKind.PROPOSED, into, worth)
@@ -265,6 +273,22 @@ def _ignore(unit: Unit, desk: _Desk, item: NobodysItem, expected: int | None) ->
         how = f"ignored by {ask.person.actor.name}"
         settle_mismatch(unit, ask, loaded.mismatch, accepted=True, how=how)
     return Outcome(kind=DecisionKind.IGNORED, decision_id=decision.pk)
+
+
+def age_of_item(item: NobodysItem, loaded: Item, *, conf: Conf, now: datetime) -> EvidenceAge:
+    """Return how old the evidence of an item is: since the last complete run of its job."""
+    job = RunKind.HEARTBEAT if item.kind == Nobodys.ORPHAN else RunKind.RECONCILE
+    return evidence_age(
+        loaded.account_id, job, known_at(loaded), now=now, max_age=conf.review_evidence_max_age
+    )
+
+
+def known_at(loaded: Item) -> datetime:
+    """Return when an item was put before people."""
+    row = loaded.row
+    if isinstance(row, ExternalOrder):
+        return row.first_seen_at
+    return row.recorded_at if isinstance(row, Fill) else row.opened_at
 
 
 def check_item(loaded: Item, expected: int | None) -> None:

@@ -15,12 +15,13 @@ from tests.admin.story import Story, add_to, tell
 pytestmark = pytest.mark.django_db
 
 MODELS = list(apps.get_app_config("reconciliation").get_models())
-# Session, user, count and rows, and two for filters by account and profile.
-MOST_OF_A_LIST = 7
+# Session, user, count and rows, two for filters by account and profile, two for urgency.
+MOST_OF_A_LIST = 9
 # Session, user, the row, and one for each table of related rows.
 MOST_OF_A_PAGE = 14
-# Beside these: the question, its evidence's age, mark and proposal, slices that could take a fill.
-MOST_OF_A_QUESTION = 22
+# Beside these: the question, its evidence's age, mark and proposal, slices that could take a fill,
+# errand and streak.
+MOST_OF_A_QUESTION = 28
 # Beside these: the gate, its pauses and their ends, the watchdog, the lock.
 MOST_OF_A_PROFILE = 22
 QUESTIONS = frozenset({"candidate", "decision", "external order", "mismatch", "review item"})

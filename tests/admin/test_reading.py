@@ -128,6 +128,10 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
         [
             "Status",
             "Kind",
+            "Severity",
+            "Waits",
+            "Due",
+            "Notional (USD)",
             "Opened (UTC)",
             "Profile",
             "Symbol",
@@ -141,6 +145,7 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
         [
             "OPEN",
             "MISSING_FROM_EXCHANGE",
+            *["–"] * 4,
             "2026-01-05 12:00:00",
             "alpha",
             "BTC/USDT:USDT",
@@ -181,11 +186,10 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
 def test_both_sides_of_a_mismatch_stand_beside_each_other(console: Console, story: Story):
     page = console.page_of(story.mismatch)
     assert page.section("Database beside exchange").rows == [
-        ["Field", "Database", "Exchange", "Comparison"],
-        ["filled quantity", "0", "0.5", "differs"],
-        ["status", "OPEN", "FILLED", "differs"],
-        ["rule", "–", "lookup_filled", "only at the exchange"],
-        ["quantity", "0.5", "0.50", "same"],
+        ["Field", "Database", "Exchange", "Comparison", "Exchange − database"],
+        ["filled quantity", "0", "0.5", "differs", "+0.5"],
+        ["status", "OPEN", "FILLED", "differs", "–"],
+        ["quantity", "0.5", "0.50", "same", ""],
     ]
     assert page.section("Fills").rows == [["Fill"], ["fill-1"]]
     assert page.section("Fills").href("fill-1") == object_address(story.fill)
@@ -200,8 +204,8 @@ def test_a_side_that_is_unknown_is_no_difference(console: Console):
     )
     rows = console.page_of(mismatch).section("Database beside exchange").rows
     assert rows[1:] == [
-        ["open", "true", "1", "differs"],
-        ["price", "1", "–", "only in the database"],
+        ["open", "true", "1", "differs", "–"],
+        ["price", "1", "–", "only in the database", ""],
     ]
 
 

@@ -5,5 +5,6 @@
 
 from reconciliation.admin.console import exposure, home, profiles
 from reconciliation.admin.console.pages import ConsolePage
+from reconciliation.admin.console.queues import QUEUES
 
-PAGES: tuple[ConsolePage, ...] = (home.PAGE, *exposure.PAGES, profiles.PAGE)
+PAGES: tuple[ConsolePage, ...] = (home.PAGE, *exposure.PAGES, QUEUES, profiles.PAGE)
