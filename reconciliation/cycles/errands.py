@@ -130,7 +130,9 @@ def _attach(account: ExchangeAccount, kind: RunKind, ports: Ports, tell: Teller)
     """Wait for the run that has the account: it does what was asked for, and tells its outcome."""
     other = _under_way(account, kind)
     if other is None:
-        other = Run.objects.filter(account=account, kind=kind).order_by("-started_at", "-id").first()
+        other = (
+            Run.objects.filter(account=account, kind=kind).order_by("-started_at", "-id").first()
+        )
     if other is None:
         return Came(is_done=False, says="another run had the account, and is gone: ask again")
     tell(f"waiting for run {other.pk}, which was under way already", run_id=other.pk)
