@@ -27,6 +27,7 @@ from reconciliation.cycles.ports import Ports
 from reconciliation.cycles.reconcile import reconcile_account as run_cycle
 from reconciliation.domain.audit import system_actor
 from reconciliation.enums import RunKind
+from reconciliation.handlers.jobs import drop_old_failures
 from reconciliation.models import ExchangeAccount
 from reconciliation.selectors.locks import claimed_until, last_ended_run
 
@@ -122,7 +123,9 @@ def watch_loops() -> str:
     accounts = list(ExchangeAccount.objects.order_by("pk"))
     for account in accounts:
         watch_loop(account=account, ports=ports, actor=WATCH)
-    return f"looked at the loops of {len(accounts)} accounts"
+    dropped = drop_old_failures(now=ports.clock.now())
+    tidied = f"; dropped {dropped} old failed tasks" if dropped else ""
+    return f"looked at the loops of {len(accounts)} accounts{tidied}"
 
 
 def do_errand(errand_id: int) -> str:

@@ -22,6 +22,11 @@ RUN_NOW = "/admin/reconciliation/run/now/"
 
 
 @pytest.fixture
+def world(db: None) -> World:
+    return World()
+
+
+@pytest.fixture
 def operator() -> Client:
     return client_of("olga", Role.OPERATOR)
 
@@ -43,12 +48,7 @@ def test_a_run_says_of_each_part_whether_it_was_read(console: Console):
     run = builders.make_run(
         status=RunStatus.PARTIAL,
         coverage=Coverage.PARTIAL,
-        step_ms={
-            "open_orders.regular": 120,
-            "open_orders.oco": 5,
-            "fills.swap": 40,
-            "snapshot": 170,
-        },
+        step_ms={"open_orders.regular": 9, "open_orders.oco": 5, "fills.swap": 4, "snapshot": 17},
         unread={"open_orders.oco": "HTTP 500", "order x1": "timed out"},
     )
     rows = {row[0]: row[1:] for row in console.page_of(run).section("What was read").rows[1:]}
@@ -163,8 +163,10 @@ def test_what_a_run_would_do_is_said_before_it_is_asked_for(operator: Client):
 
 def test_a_job_that_no_schedule_runs_says_so(operator: Client):
     account = builders.make_account()
-    facts = told(operator, account=account.pk, job="HEARTBEAT")
-    assert "no schedule runs this job" in facts.main.text
+    facts = told(operator, account=account.pk, job="HEARTBEAT").section(
+        "What the heartbeat of main will do"
+    )
+    assert "no schedule runs this job" in facts.fact("Schedule")
 
 
 def test_pressing_the_button_asks_a_worker_and_leads_to_the_page_that_follows(
@@ -268,9 +270,11 @@ def test_a_run_that_is_under_way_is_said_before_another_is_asked_for(operator: C
         finished_at=None,
         claim_expires_at=datetime.now(UTC) + timedelta(seconds=60),
     )
-    facts = told(operator, account=account.pk, job="RECONCILE")
-    assert "a run of it is under way" in facts.main.text
-    assert "waits for it and shows what it came to" in facts.main.text
+    facts = told(operator, account=account.pk, job="RECONCILE").section(
+        "What the reconcile of main will do"
+    )
+    assert "a run of it is under way" in facts.fact("Under way")
+    assert "waits for it and shows what it came to" in facts.fact("Under way")
 
 
 @pytest.mark.parametrize("account", ["", "x", "9" * 30, "77"])

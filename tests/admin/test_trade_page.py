@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from reconciliation.admin import deciding_types
-from reconciliation.enums import HistoryKind, HistorySource
+from reconciliation.enums import HistoryKind, HistorySource, TimelineSource
 from reconciliation.models import Trade
 from reconciliation.selectors import timelines
 from tests import builders
@@ -18,6 +18,8 @@ from tests.builders import NOW, SYMBOL, FixedClock
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
+# Its heartbeat looked at another symbol.
+_NOT_IN_THE_STORY = {TimelineSource.READING}
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +90,8 @@ def test_the_life_of_a_trade_is_told_in_order_with_what_was_open(console: Consol
         ("history", "+0.5", ""),
         ("history", "0", ""),
     ]
-    assert "2026-01-05 12:00:00 UTC 1 h ago" in rows[0][0]
+    assert rows[0][0].startswith("2026-01-05 12:00:00 UTC")
+    assert rows[0][0].endswith("1 h ago")
 
 
 def test_a_synthetic_exit_and_its_reversal_say_what_they_are_and_name_each_other(console: Console):
@@ -108,10 +111,9 @@ def test_a_synthetic_exit_and_its_reversal_say_what_they_are_and_name_each_other
 def test_everything_that_touched_a_trade_stands_in_its_timeline(console: Console, story: Story):
     section = console.page_of(story.trade).section("Timeline")
     sources = [row[1] for row in section.rows[1:]]
-    assert {"order", "fill", "history", "mismatch", "review", "backfill", "decision"} <= set(
-        sources
-    )
-    assert "audit trail" in sources
+    for source in TimelineSource:
+        if source not in _NOT_IN_THE_STORY:
+            assert source.label in sources
     for row in (story.fill, story.history, story.mismatch, story.review, story.decision):
         assert object_address(row) in {address for _, address in section.links}
 
