@@ -140,6 +140,7 @@ def counts(run: Run) -> Table:
             for name, count in sorted(run.counts.items())
         ],
         empty="This run has counted nothing.",
+        foreign=True,
     )
 
 

@@ -56,11 +56,11 @@ def timeline_table(
         after = running.get(mark.row_id) if is_open_known else None
         rows.append(
             [
-                display.age(mark.at, now),
-                str(mark.source.label),
+                format_html('<span class="timeline-when">{}</span>', display.age(mark.at, now)),
                 format_html('<span class="timeline-sentence">{}</span>', sentence(timeline, mark)),
                 _open_after(is_history=is_open_known, after=after),
                 _held(timeline, mark),
+                str(mark.source.label),
             ]
         )
     earlier = (
@@ -72,7 +72,7 @@ def timeline_table(
     ways = [way for way in (earlier, latest) if way]
     return Table(
         title="Timeline",
-        headings=["When", "From", "What happened", "Open after it", "At the exchange"],
+        headings=["When", "What happened", "Open after it", "At the exchange", "From"],
         rows=rows,
         empty="Nothing has happened to this trade yet.",
         note=_note(timeline),

@@ -80,8 +80,8 @@ def moments(console: Console, trade: Trade) -> list[list[str]]:
 
 
 def test_the_life_of_a_trade_is_told_in_order_with_what_was_open(console: Console):
-    rows = [row for row in moments(console, a_ghost()) if row[1] in ("history", "heartbeat")]
-    assert [(row[1], row[3], row[4]) for row in rows] == [
+    rows = [row for row in moments(console, a_ghost()) if row[4] in ("history", "heartbeat")]
+    assert [(row[4], row[2], row[3]) for row in rows] == [
         ("history", "+0.5", ""),
         ("heartbeat", "", "0"),
         ("heartbeat", "", "UNKNOWN"),
@@ -97,7 +97,7 @@ def test_the_life_of_a_trade_is_told_in_order_with_what_was_open(console: Consol
 def test_a_synthetic_exit_and_its_reversal_say_what_they_are_and_name_each_other(console: Console):
     trade = a_ghost()
     section = console.page_of(trade).section("Timeline")
-    history = [row[2] for row in section.rows[1:] if row[1] == "history"]
+    history = [row[1] for row in section.rows[1:] if row[4] == "history"]
     _, synthetic, reversal = trade.history.order_by("pk")[:3]
     assert "synthetic: no fill of the exchange stands behind it" in history[1]
     assert "The price is estimated." in history[1]
@@ -110,7 +110,7 @@ def test_a_synthetic_exit_and_its_reversal_say_what_they_are_and_name_each_other
 
 def test_everything_that_touched_a_trade_stands_in_its_timeline(console: Console, story: Story):
     section = console.page_of(story.trade).section("Timeline")
-    sources = [row[1] for row in section.rows[1:]]
+    sources = [row[4] for row in section.rows[1:]]
     for source in TimelineSource:
         if source not in _NOT_IN_THE_STORY:
             assert source.label in sources
@@ -170,16 +170,16 @@ def test_a_long_life_is_read_page_by_page_and_nothing_is_left_out(
         at = NOW + (number // 3) * MINUTE
         builders.make_history(trade, quantity=Decimal("0.1"), recorded_at=at, executed_at=at)
     builders.make_order(trade, created_at=NOW, status="FILLED", filled_quantity="0.9")
-    every = [row[2] for row in moments(console, trade)]
+    every = [row[1] for row in moments(console, trade)]
     assert len(every) == 11
 
     monkeypatch.setattr(timelines.load_timeline, "__kwdefaults__", {"before": None, "limit": 4})
     section = console.page_of(trade).section("Timeline")
-    told = [row[2] for row in section.rows[1:]]
+    told = [row[1] for row in section.rows[1:]]
     pages = 1
     while any(words == "Earlier moments" for words, _ in section.links):
         section = console.open(section.href("Earlier moments")).section("Timeline")
-        told = [row[2] for row in section.rows[1:]] + told
+        told = [row[1] for row in section.rows[1:]] + told
         pages += 1
     assert (told, pages) == (every, 3)
     assert any(words == "Latest moments" for words, _ in section.links)
