@@ -121,6 +121,7 @@ def steps(run: Run) -> Table:
             if name in spent
         ],
         empty="This run has not told how long its steps took.",
+        foreign=True,
     )
 
 
