@@ -175,6 +175,7 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
             "2.0 s",
             "mismatches 1, orders 5",
             "–",
+            "–",
         ],
     ]
 
