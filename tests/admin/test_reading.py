@@ -229,7 +229,7 @@ def test_a_failed_run_says_why_and_what_was_not_read(console: Console):
         ["error no price, row order 12"],
         ["plain words"],
     ]
-    assert page.section("Skipped profiles").rows[1:] == [["alpha"]]
+    assert page.section("Skipped profiles").rows[1:] == [["alpha", "–"]]
     assert row_of(console.list_of(Run), "Error") == "okx answered 503 three times"
 
 
