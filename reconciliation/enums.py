@@ -484,3 +484,24 @@ class DeliveryOutcome(TextChoices):
     UNCHANGED = "unchanged"
     MERGED = "merged"
     REFUSED = "refused"
+
+
+class TimelineSource(TextChoices):
+    """Where a moment in the life of a trade is recorded, in the order of one and the same moment.
+
+    What the exchange did stands before what was concluded from it, and that before the record.
+    """
+
+    ORDER_PLACED = "order_placed", "order"
+    FILL = "fill", "fill"
+    ORDER_ENDED = "order_ended", "order"
+    READING = "reading", "heartbeat"
+    MISMATCH_SEEN = "mismatch_seen", "mismatch"
+    CANDIDATE_JUDGED = "candidate_judged", "backfill"
+    REVIEW_OPENED = "review_opened", "review"
+    DECISION = "decision", "decision"
+    HISTORY = "history", "history"
+    REVIEW_CLOSED = "review_closed", "review"
+    CANDIDATE_CLOSED = "candidate_closed", "backfill"
+    MISMATCH_RESOLVED = "mismatch_resolved", "mismatch"
+    AUDIT = "audit", "audit trail"

@@ -31,6 +31,7 @@ from reconciliation.domain.checkpoints import CHECKPOINT_EVERY, VERIFIED_EVERY
 from reconciliation.enums import ErrandKind, RunKind
 from reconciliation.handlers.checkpoints import CheckpointOutcome, write_checkpoint
 from reconciliation.handlers.errands import schedule_errand
+from reconciliation.handlers.jobs import drop_old_failures
 from reconciliation.models import ExchangeAccount
 from reconciliation.selectors.checkpoints import last_checkpoint_at
 from reconciliation.selectors.locks import claimed_until, last_ended_run
@@ -129,7 +130,9 @@ def watch_loops() -> str:
     accounts = list(ExchangeAccount.objects.order_by("pk"))
     for account in accounts:
         watch_loop(account=account, ports=ports, actor=WATCH)
-    return f"looked at the loops of {len(accounts)} accounts"
+    dropped = drop_old_failures(now=ports.clock.now())
+    tidied = f"; dropped {dropped} old failed tasks" if dropped else ""
+    return f"looked at the loops of {len(accounts)} accounts{tidied}"
 
 
 def do_errand(errand_id: int) -> str:

@@ -1,16 +1,20 @@
 """Exchange accounts and profiles: who trades where, and what they have at hand."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 
 from reconciliation.admin import columns as col
 from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.console.profile import standing_sections, timeline
+from reconciliation.admin.deciding_types import Viewer
 from reconciliation.admin.links import anchor, changelist_url, link
 from reconciliation.admin.page import Block, Facts, Grid, Section
 from reconciliation.admin.pausing import PausingAdmin
+from reconciliation.admin.running import run_now_offer
 from reconciliation.admin.search import by_text
 from reconciliation.enums import HOLDING_TRADE_STATUSES, MismatchStatus
 from reconciliation.models import (
@@ -53,6 +57,19 @@ class ExchangeAccountAdmin(ReadOnlyAdmin[ExchangeAccount]):
     ordering = ("name",)
     search_by = (by_text("name"),)
     search_help_text = "The whole name of an account."
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show an account, and the button that runs one of its jobs now."""
+        offers = [run_now_offer(Viewer.of(request), object_id)]
+        return super().change_view(
+            request, object_id, form_url, {"offers": offers, **(extra_context or {})}
+        )
 
     def sections(self, obj: ExchangeAccount) -> Iterable[Section]:
         here = {"account__id__exact": obj.pk}

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from reconciliation.admin import display
 from reconciliation.admin.columns import Column
 from reconciliation.admin.links import anchor
+from reconciliation.admin.pictures import Picture
 
 ROWS_PER_TABLE = 20
 
@@ -83,6 +84,19 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedTable:
+    """Rows that are read when somebody asks for them: all of them, however many there are."""
+
+    template: ClassVar = "admin/reconciliation/sections/folded_table.html"
+    title: str
+    folded: str
+    """What to press to see them."""
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
     """Sentences, one a line."""
 
@@ -142,7 +156,7 @@ class Grid:
         )
 
 
-Section = Head | Notice | Facts | Table | Block | Lines | Own | Grid
+Section = Head | Notice | Facts | Table | FoldedTable | Block | Lines | Own | Picture | Grid
 
 
 def gathered(sections: Iterable[Section]) -> list[Section]:

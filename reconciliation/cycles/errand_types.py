@@ -11,7 +11,14 @@ from reconciliation.models import Errand
 class Teller(Protocol):
     """Says how far an errand is."""
 
-    def __call__(self, step: str, *, done: int | None = None, total: int | None = None) -> None: ...
+    def __call__(
+        self,
+        step: str,
+        *,
+        done: int | None = None,
+        total: int | None = None,
+        run_id: int | None = None,
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,12 @@ def test_each_kind_of_mismatch_is_told_in_plain_words(console: Console, story: S
 def test_a_run_tells_its_error_once_and_its_claim_while_it_runs(console: Console):
     page = console.page_of(builders.make_run(status=RunStatus.FAILED, error="no network"))
     assert page.html.count("no network") == 1
-    assert page.titles() == ["Run", "Nothing to show"]
+    assert page.titles() == [
+        "Run",
+        "What was read",
+        "Runs of this job before and after",
+        "Nothing to show",
+    ]
     assert "Claim expires" not in page.section("Run").text
     running = console.page_of(builders.make_run(status=RunStatus.RUNNING))
     assert running.section("Run").fact("Claim expires") == "2026-01-05 12:01:30 UTC"

@@ -24,6 +24,10 @@ MOST_OF_A_PAGE = 14
 MOST_OF_A_QUESTION = 28
 # Beside these: the gate, its pauses and their ends, the watchdog, the lock.
 MOST_OF_A_PROFILE = 22
+# Beside the tables: the neighbours of a run, the lock of who was skipped.
+MOST_OF_A_RUN = 20
+# Beside the tables: each kind of moment of its timeline, its picture, its gate.
+MOST_OF_A_TRADE = 50
 QUESTIONS = frozenset({"candidate", "decision", "external order", "mismatch", "review item"})
 
 
@@ -39,7 +43,13 @@ def no_more_than_before(
     for name, found in after.items():
         told = f"{name}:\n" + "\n".join(found)
         assert len(found) == len(before[name]), told
-        limits = {**dict.fromkeys(QUESTIONS, MOST_OF_A_QUESTION), "profile": MOST_OF_A_PROFILE}
+        limits = {
+            **dict.fromkeys(QUESTIONS, MOST_OF_A_QUESTION),
+            "profile": MOST_OF_A_PROFILE,
+            "run": MOST_OF_A_RUN,
+            "errand": MOST_OF_A_RUN,
+            "trade": MOST_OF_A_TRADE,
+        }
         assert len(found) <= limits.get(name, most), told
 
 

@@ -162,11 +162,12 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
             "Run",
             "Status",
             "Coverage",
-            "Kind",
+            "Job",
             "Account",
             "Started (UTC)",
             "Duration",
             "Counts",
+            "Written",
             "Error",
         ],
         [
@@ -178,6 +179,7 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
             "2026-01-05 12:01:00",
             "2.0 s",
             "mismatches 1, orders 5",
+            "–",
             "–",
         ],
     ]
@@ -224,15 +226,14 @@ def test_a_failed_run_says_why_and_what_was_not_read(console: Console):
         in page.main.text
     )
     assert page.section("Error").text.endswith("second line ")
-    assert page.section("Not read").rows[1:] == [
-        ["open orders (regular)", "timeout"],
-        ["positions", "HTML with status 200"],
-    ]
+    read = page.section("What was read").rows
+    assert ["open orders (regular)", "not read", "timeout"] in read
+    assert ["positions", "not read", "HTML with status 200"] in read
     assert page.section("Rows that failed").rows[1:] == [
         ["error no price, row order 12"],
         ["plain words"],
     ]
-    assert page.section("Skipped profiles").rows[1:] == [["alpha"]]
+    assert page.section("Skipped profiles").rows[1:] == [["alpha", "–"]]
     assert row_of(console.list_of(Run), "Error") == "okx answered 503 three times"
 
 

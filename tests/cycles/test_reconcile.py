@@ -684,7 +684,15 @@ def test_every_step_of_a_cycle_is_told_and_timed(world):
     assert any("open orders" in text for text in told)
     assert any("asking for order 1 of 1" in text for text in told)
     assert told[-1].startswith("main: done")
-    assert sorted(last_run().step_ms) == ["apply", "look_ups", "snapshot"]
+    assert sorted(last_run().step_ms) == [
+        "apply",
+        "fills.swap",
+        "look_ups",
+        "open_orders.conditional",
+        "open_orders.regular",
+        "positions",
+        "snapshot",
+    ]
 
 
 def test_the_portal_itself_is_the_actor_and_the_run_is_named(world):

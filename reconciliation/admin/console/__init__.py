@@ -3,8 +3,15 @@
 `PAGES` is the whole list. The navigation, the addresses and the keys are made of it.
 """
 
-from reconciliation.admin.console import exposure, home, profiles
+from reconciliation.admin.console import exposure, home, profiles, runs, trades
 from reconciliation.admin.console.pages import ConsolePage
 from reconciliation.admin.console.queues import QUEUES
 
-PAGES: tuple[ConsolePage, ...] = (home.PAGE, *exposure.PAGES, QUEUES, profiles.PAGE)
+PAGES: tuple[ConsolePage, ...] = (
+    home.PAGE,
+    *exposure.PAGES,
+    QUEUES,
+    *trades.PAGES,
+    *runs.PAGES,
+    profiles.PAGE,
+)
