@@ -348,6 +348,17 @@ RIGHTS_OF_ROLES = {
 }
 
 
+class SetUpRefusal(TextChoices):
+    """Why a person's word about the set-up was not carried out; only the event was written."""
+
+    DENIED = "DENIED"
+    ONESELF = "ONESELF"
+    SUPERUSER_ONLY = "SUPERUSER_ONLY"
+    LAST_SUPERUSER = "LAST_SUPERUSER"
+    REASON_NEEDED = "REASON_NEEDED"
+    CONFLICT = "CONFLICT"
+
+
 class PauseSource(TextChoices):
     """Who stopped a profile's trading. Both can hold at once, and each ends by itself."""
 
