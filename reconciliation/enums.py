@@ -175,6 +175,15 @@ class ErrandStatus(TextChoices):
     FAILED = "FAILED"
 
 
+class CheckState(TextChoices):
+    """How one part of an account's test went. What is not asked is not there at that exchange."""
+
+    PASSED = "PASSED"
+    WARNING = "WARNING"
+    FAILED = "FAILED"
+    NOT_ASKED = "NOT_ASKED"
+
+
 ENDED_ERRAND_STATUSES = frozenset({ErrandStatus.DONE, ErrandStatus.FAILED})
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from reconciliation.cycles.account_check import check_account
 from reconciliation.cycles.heartbeat import heartbeat_account
 from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.cycles.ports import Ports
@@ -93,6 +94,19 @@ def _job(run: Callable[..., RunOutcome]) -> Doer:
     return do
 
 
+def _check_account(errand: Errand, ports: Ports, tell: Teller) -> Came:
+    """Test an account, also one that is not enabled: that is when it is wanted."""
+    account = errand.account
+    if account is None:
+        return Came(is_done=False, says="the test names no account")
+
+    def progress(part: str, done: int, total: int) -> None:
+        tell(f"reading: {part}", done=done, total=total)
+
+    check = check_account(account=account, ports=ports, progress=progress)
+    return Came(is_done=check.passed, says=f"{account.name}: {check.says}", result=check.as_data())
+
+
 def _in_words(outcome: RunOutcome) -> str:
     error = f": {outcome.error}" if outcome.error else ""
     return f"{outcome.account}: {outcome.status}, coverage {outcome.coverage}{error}"
@@ -101,4 +115,5 @@ def _in_words(outcome: RunOutcome) -> str:
 ERRANDS: dict[ErrandKind, Doer] = {
     ErrandKind.RECONCILE: _job(reconcile_account),
     ErrandKind.HEARTBEAT: _job(heartbeat_account),
+    ErrandKind.CHECK_ACCOUNT: _check_account,
 }
