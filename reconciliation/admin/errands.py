@@ -14,9 +14,9 @@ from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.deciding_types import now
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link, object_url
-from reconciliation.admin.page import Block, Facts, Notice, Section
+from reconciliation.admin.page import Block, Facts, Notice, Section, Table, strong
 from reconciliation.admin.search import by_number
-from reconciliation.enums import ENDED_ERRAND_STATUSES, ErrandStatus
+from reconciliation.enums import ENDED_ERRAND_STATUSES, CheckState, ErrandKind, ErrandStatus
 from reconciliation.handlers.errands import SILENT_FOR, Asked
 from reconciliation.models import Errand, Run
 
@@ -88,7 +88,9 @@ class ErrandAdmin(ReadOnlyAdmin[Errand]):
                 ("Ended", display.moment(obj.finished_at)),
             ],
         )
-        if obj.result:
+        if obj.kind == ErrandKind.CHECK_ACCOUNT and obj.result:
+            yield check_table(obj)
+        elif obj.result:
             yield Block.of(title="Result", text=display.pretty_json(obj.result))
         yield tables.audit_events_of(obj)
 
@@ -116,3 +118,33 @@ def verdict(errand: Errand, moment: datetime) -> Notice:
         )
     counted = f" ({errand.done} of {errand.total})" if errand.total else ""
     return Notice(level="warning", sentence=f"Under way: {display.text(errand.step)}{counted}.")
+
+
+_FOUND = {
+    CheckState.PASSED: "✓ passed",
+    CheckState.WARNING: "! to look at",
+    CheckState.FAILED: "✗ failed",
+    CheckState.NOT_ASKED: "– not asked",
+}
+
+
+def check_table(errand: Errand) -> Table:
+    """Return what a test of an account found: a line a part, in words, with the way out."""
+    lines = errand.result.get("lines", [])
+    return Table(
+        title="What was tested",
+        headings=["Part", "Result", "What was found", "What to do"],
+        rows=[
+            [
+                display.text(each["part"]),
+                _FOUND[CheckState(each["state"])],
+                strong(display.text(each["says"]))
+                if each["state"] == CheckState.FAILED
+                else display.text(each["says"]),
+                display.text(each["way_out"]),
+            ]
+            for each in lines
+        ],
+        empty="Nothing could be tested.",
+        foreign=True,
+    )

@@ -25,6 +25,12 @@ class SetUp(Generic[Result]):
     refusal: SetUpRefusal | None = None
     said: str = ""
 
+    def value(self) -> Result:
+        """Return what was done; raises ValueError where it was refused."""
+        if self.result is None:
+            raise ValueError(self.said)
+        return self.result
+
 
 def set_up(
     work: Callable[..., Result],

@@ -3,6 +3,7 @@
 `PAGES` is the whole list. The navigation, the addresses and the keys are made of it.
 """
 
+from reconciliation.admin.console import setup
 from reconciliation.admin.console.pages import ConsolePage
 
-PAGES: tuple[ConsolePage, ...] = ()
+PAGES: tuple[ConsolePage, ...] = (*setup.PAGES,)
