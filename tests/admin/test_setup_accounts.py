@@ -23,7 +23,7 @@ from reconciliation.models import (
 )
 from tests.admin.pages import Console, Page
 from tests.admin.people import client_of
-from tests.builders import NOW, make_account, make_profile
+from tests.builders import NOW, make_account, make_capital_balance, make_profile
 
 pytestmark = pytest.mark.django_db
 GOOD = {
@@ -272,9 +272,7 @@ def test_a_profile_that_cannot_be_is_told_at_its_field(console: Console, field: 
 def test_capital_changes_with_a_reason_and_a_row_of_the_ledger(console: Console):
     profile = make_profile()
     before = profile.allocated_capital_usd
-    CapitalBalance.objects.create(
-        profile=profile, allocated_usd=before, reserved_usd=0, used_usd=0, updated_at=NOW
-    )
+    make_capital_balance(profile, allocated_usd=before, reserved_usd=0, used_usd=0)
     address = url("_profile", profile.pk, "capital")
     _, html = send(console, address, amount="250000", seen=str(before), comment="")
     assert "Say why" in html
