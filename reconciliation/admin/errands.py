@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django_q.tasks import async_task
 
 from reconciliation.admin import columns as col
@@ -13,7 +14,7 @@ from reconciliation.admin import display, tables
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.deciding_types import now
 from reconciliation.admin.filters import WordFilter
-from reconciliation.admin.links import link, object_url
+from reconciliation.admin.links import anchor, link, object_url
 from reconciliation.admin.page import Block, Facts, Notice, Section, Table, strong
 from reconciliation.admin.search import by_number
 from reconciliation.enums import ENDED_ERRAND_STATUSES, CheckState, ErrandKind, ErrandStatus
@@ -75,6 +76,8 @@ class ErrandAdmin(ReadOnlyAdmin[Errand]):
 
     def sections(self, obj: Errand) -> Iterable[Section]:
         yield verdict(obj, now())
+        if obj.kind == ErrandKind.CHECK_ACCOUNT and obj.result:
+            yield check_table(obj)
         yield Facts(
             title="Errand",
             rows=[
@@ -88,9 +91,7 @@ class ErrandAdmin(ReadOnlyAdmin[Errand]):
                 ("Ended", display.moment(obj.finished_at)),
             ],
         )
-        if obj.kind == ErrandKind.CHECK_ACCOUNT and obj.result:
-            yield check_table(obj)
-        elif obj.result:
+        if obj.kind != ErrandKind.CHECK_ACCOUNT and obj.result:
             yield Block.of(title="Result", text=display.pretty_json(obj.result))
         yield tables.audit_events_of(obj)
 
@@ -146,5 +147,13 @@ def check_table(errand: Errand) -> Table:
             for each in lines
         ],
         empty="Nothing could be tested.",
+        more=_set_up(errand),
         foreign=True,
     )
+
+
+def _set_up(errand: Errand) -> str:
+    if errand.account_id is None:
+        return ""
+    url = reverse("admin:console_setup_account", args=[errand.account_id])
+    return anchor(url, "Back to the set-up of the account, to test it again")

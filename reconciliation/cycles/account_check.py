@@ -42,6 +42,11 @@ class CheckLine:
     says: str
     way_out: str = ""
 
+    @property
+    def is_failed(self) -> bool:
+        """Return whether the part cannot be read, or is not as it must be."""
+        return self.state == CheckState.FAILED
+
     def as_data(self) -> dict[str, str]:
         """Return the line as an errand keeps it."""
         return {
@@ -61,19 +66,22 @@ class AccountCheck:
     @property
     def passed(self) -> bool:
         """Return whether no part failed; what is only warned about is told, and stops nothing."""
-        return not any(line.state == CheckState.FAILED for line in self.lines)
+        return not any(line.is_failed for line in self.lines)
 
     @property
     def says(self) -> str:
         """Return the outcome in a sentence."""
-        failed = [line.part for line in self.lines if line.state == CheckState.FAILED]
+        failed = [line.part for line in self.lines if line.is_failed]
         warned = [line.part for line in self.lines if line.state == CheckState.WARNING]
         said = (
             f"not readable or not right: {', '.join(failed)}"
             if failed
             else "everything that the portal needs can be read"
         )
-        return f"{said}; to look at: {', '.join(warned)}" if warned else said
+        said = f"{said}; to look at: {', '.join(warned)}" if warned else said
+        # What the portal must not hold is said where it is read first.
+        loud = [line.says for line in self.lines if line.part == RIGHTS and line.is_failed]
+        return f"{loud[0]}; {said}" if loud else said
 
     def as_data(self) -> dict[str, Any]:
         """Return the check as an errand keeps it."""
@@ -188,7 +196,7 @@ def _mode(gateway: Gateway, account: ExchangeAccount) -> CheckLine:
 
 
 def _orders(gateway: Gateway, order_class: OrderClass) -> CheckLine:
-    return _passed(f"{len(gateway.fetch_open_orders(order_class).orders)} are open")
+    return _passed(f"{len(gateway.fetch_open_orders(order_class).orders)} are open now")
 
 
 def _fills(gateway: Gateway, kind: InstrumentType, now: datetime) -> CheckLine:
@@ -198,11 +206,11 @@ def _fills(gateway: Gateway, kind: InstrumentType, now: datetime) -> CheckLine:
             count += len(page.fills)
     except HistoryUnobtainable:
         return _warning(f"{count} are kept; the exchange keeps less than a day of them", "")
-    return _passed(f"{count} of the last 24 h")
+    return _passed(f"{count} in the last 24 h")
 
 
 def _positions(gateway: Gateway) -> CheckLine:
-    return _passed(f"{len(gateway.fetch_positions())} are not flat")
+    return _passed(f"{len(gateway.fetch_positions())} positions are held")
 
 
 def _balances(gateway: Gateway) -> CheckLine:
@@ -210,7 +218,7 @@ def _balances(gateway: Gateway) -> CheckLine:
         balances = gateway.fetch_balances()
     except Unsupported as error:
         return CheckLine(part="", state=CheckState.NOT_ASKED, says=str(error))
-    return _passed(f"{len(balances)} currencies have one")
+    return _passed(f"{len(balances)} currencies have a balance")
 
 
 def _passed(says: str) -> CheckLine:

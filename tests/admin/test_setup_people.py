@@ -151,9 +151,7 @@ def test_settings_say_value_default_source_and_purpose(root: Client, settings: L
     assert rows["RECON_FOUR_EYES_MIN_NOTIONAL_USD"][0] == "not set"
 
 
-def test_no_secret_of_the_portal_is_on_the_page_of_settings(
-    root: Client, settings: LazySettings
-):
+def test_no_secret_of_the_portal_is_on_the_page_of_settings(root: Client, settings: LazySettings):
     settings.INTERNAL_API_TOKEN = "a-token-of-monitoring"
     settings.REDIS_URL = "redis://:redis-password@host/0"
     html = Console(root).open(url("settings")).html

@@ -274,6 +274,7 @@ def _credentials(seen: SeenAccount) -> Table:
         title="Its keys, as this process sees them",
         headings=["Setting", "Seen", "Note"],
         rows=rows,
+        foreign=True,
         note="Whether each is there; never what it is. Make a key at the exchange that may only"
         " read. The workers must see the same: run_portal gives them the same environment.",
     )

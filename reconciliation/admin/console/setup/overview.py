@@ -146,6 +146,7 @@ def _table(steps: list[Step], following: Step | None) -> Table:
         title="Steps",
         headings=["", "Step", "State", "As it is"],
         rows=rows,
+        foreign=True,
         more=format_html_join(" · ", "{}", links),
     )
 

@@ -257,7 +257,12 @@ def _table_of_groups() -> Table:
         for role, rights in RIGHTS_OF_ROLES.items()
     ]
     rows.append(["(superuser)", "everything, the set-up as well"])
-    return Table(title="What each group may do", headings=["Group", "Its members may"], rows=rows)
+    return Table(
+        title="What each group may do",
+        headings=["Group", "Its members may"],
+        rows=rows,
+        foreign=True,
+    )
 
 
 def _may(right: Right) -> str:
