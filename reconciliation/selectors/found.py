@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from reconciliation.enums import ExternalStatus, MismatchKind, MismatchStatus
-from reconciliation.models import ExternalOrder, Mismatch
+from reconciliation.enums import ExternalStatus, MismatchKind, MismatchStatus, RunKind, RunStatus
+from reconciliation.models import ExternalOrder, Mismatch, Run
 
 COUNTED_TO = 1000
 KINDS = (MismatchKind.MISSING_IN_DB, MismatchKind.UNATTRIBUTED_FILL, MismatchKind.ORPHAN_POSITION)
@@ -11,14 +11,21 @@ KINDS = (MismatchKind.MISSING_IN_DB, MismatchKind.UNATTRIBUTED_FILL, MismatchKin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Counts that end at `COUNTED_TO`."""
+    """Counts that end at `COUNTED_TO`; None before a first run, when nothing is known."""
 
-    external_orders: int
-    mismatches: tuple[tuple[MismatchKind, int], ...]
+    external_orders: int | None
+    mismatches: tuple[tuple[MismatchKind, int | None], ...]
 
 
 def load_found(account_id: int) -> Found:
     """Return what belongs to nobody, by kind: one query a kind, none longer for more rows."""
+    ended = Run.objects.filter(
+        account_id=account_id,
+        kind=RunKind.RECONCILE,
+        status__in=[RunStatus.SUCCEEDED, RunStatus.PARTIAL],
+    )
+    if not ended.exists():
+        return Found(external_orders=None, mismatches=tuple((kind, None) for kind in KINDS))
     pending = ExternalOrder.objects.filter(account_id=account_id, status=ExternalStatus.PENDING)
     current = Mismatch.objects.exclude(status=MismatchStatus.RESOLVED).filter(
         account_id=account_id, profile__isnull=True

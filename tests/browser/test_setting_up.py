@@ -4,7 +4,6 @@ The paper exchange is served beside it; what a worker does is done between two p
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from reconciliation import tasks
@@ -45,18 +44,6 @@ def paper(monkeypatch: pytest.MonkeyPatch) -> Iterator[PaperExchange]:
         yield running
     tasks._ports.cache_clear()
     clear_instrument_cache()
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.fail("chromium is not installed; run: apt-get install chromium")
-    flags = ["--no-sandbox", "--disable-dev-shm-usage"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield started
-        started.close()
 
 
 def off_loop(work: Callable[[], Result]) -> Result:

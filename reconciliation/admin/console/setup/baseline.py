@@ -129,10 +129,12 @@ def _found(account: ExchangeAccount) -> Table:
         title="What belongs to nobody now",
         headings=["What", "How many", "Accepted as found", "Which"],
         rows=rows,
-        note="As the latest reconciliation saw it; before the first one nothing is known, so"
-        " nothing is counted. A position is no order: it is adopted or ignored by a person.",
+        note="As the latest reconciliation saw it; before the first one nothing is known."
+        " A position is no order: it is adopted or ignored by a person.",
     )
 
 
-def _counted(count: int) -> str:
+def _counted(count: int | None) -> str:
+    if count is None:
+        return "not known yet"
     return f"more than {COUNTED_TO}" if count > COUNTED_TO else str(count)
