@@ -175,6 +175,15 @@ class ErrandStatus(TextChoices):
     FAILED = "FAILED"
 
 
+class CheckState(TextChoices):
+    """How one part of an account's test went. What is not asked is not there at that exchange."""
+
+    PASSED = "PASSED"
+    WARNING = "WARNING"
+    FAILED = "FAILED"
+    NOT_ASKED = "NOT_ASKED"
+
+
 ENDED_ERRAND_STATUSES = frozenset({ErrandStatus.DONE, ErrandStatus.FAILED})
 
 
@@ -346,6 +355,17 @@ RIGHTS_OF_ROLES = {
     ),
     Role.COMPLIANCE: frozenset({Right.EXPORT}),
 }
+
+
+class SetUpRefusal(TextChoices):
+    """Why a person's word about the set-up was not carried out; only the event was written."""
+
+    DENIED = "DENIED"
+    ONESELF = "ONESELF"
+    SUPERUSER_ONLY = "SUPERUSER_ONLY"
+    LAST_SUPERUSER = "LAST_SUPERUSER"
+    REASON_NEEDED = "REASON_NEEDED"
+    CONFLICT = "CONFLICT"
 
 
 class PauseSource(TextChoices):

@@ -36,8 +36,8 @@ from reconciliation.models import (
 )
 
 SET_ON_THE_SERVER = (
-    "Read-only here: accounts and profiles are set on the server, as docs/operations.md describes, "
-    "so that each change has its audit event."
+    "Read-only here: accounts and profiles are changed under Set-up, so that each change has its "
+    "audit event."
 )
 
 

@@ -13,6 +13,7 @@ from django_q.tasks import async_task
 
 from reconciliation.admin import columns as col
 from reconciliation.admin import display, tables
+from reconciliation.admin.account_checks import check_table
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.deciding_types import now
 from reconciliation.admin.filters import WordFilter
@@ -20,7 +21,7 @@ from reconciliation.admin.links import anchor, changelist_url, link, object_url
 from reconciliation.admin.page import Block, Facts, Lines, Notice, Section
 from reconciliation.admin.run_sections import counts, parts
 from reconciliation.admin.search import by_number
-from reconciliation.enums import ENDED_ERRAND_STATUSES, ErrandStatus, RunStatus
+from reconciliation.enums import ENDED_ERRAND_STATUSES, ErrandKind, ErrandStatus, RunStatus
 from reconciliation.handlers.errands import SILENT_FOR, Asked
 from reconciliation.models import ClusterBeat, Errand, Run
 
@@ -89,6 +90,8 @@ class ErrandAdmin(ReadOnlyAdmin[Errand]):
         yield verdict(obj, moment)
         if obj.status not in ENDED_ERRAND_STATUSES:
             yield Lines(title="How far it is", lines=progress(obj, moment))
+        if obj.kind == ErrandKind.CHECK_ACCOUNT and obj.result:
+            yield check_table(obj)
         yield Facts(
             title="Errand",
             rows=[
@@ -107,7 +110,7 @@ class ErrandAdmin(ReadOnlyAdmin[Errand]):
         if obj.run is not None and obj.run.status != RunStatus.RUNNING:
             yield replace(counts(obj.run), title="What it found")
             yield parts(obj.run)
-        if obj.result:
+        if obj.kind != ErrandKind.CHECK_ACCOUNT and obj.result:
             yield Block.of(title="Result", text=display.pretty_json(obj.result))
         yield tables.audit_events_of(obj)
 

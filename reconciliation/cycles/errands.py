@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from reconciliation.cycles.account_check import check_account
 from reconciliation.cycles.audit_chain import verify_chain
 from reconciliation.cycles.errand_types import Came, Doer, Teller
 from reconciliation.cycles.heartbeat import heartbeat_account
@@ -136,6 +137,19 @@ def _under_way(account: ExchangeAccount, kind: RunKind) -> Run | None:
     return Run.objects.filter(account=account, kind=kind, status=RunStatus.RUNNING).first()
 
 
+def _check_account(errand: Errand, ports: Ports, tell: Teller) -> Came:
+    """Test an account, also one that is not enabled: that is when it is wanted."""
+    account = errand.account
+    if account is None:
+        return Came(is_done=False, says="the test names no account")
+
+    def progress(part: str, done: int, total: int) -> None:
+        tell(f"reading: {part}", done=done, total=total)
+
+    check = check_account(account=account, ports=ports, progress=progress)
+    return Came(is_done=check.passed, says=f"{account.name}: {check.says}", result=check.as_data())
+
+
 def _in_words(outcome: RunOutcome) -> str:
     error = f": {outcome.error}" if outcome.error else ""
     return f"{outcome.account}: {outcome.status}, coverage {outcome.coverage}{error}"
@@ -145,5 +159,6 @@ _AT_LEAST_A_PART = (RunStatus.SUCCEEDED, RunStatus.PARTIAL)
 ERRANDS: dict[ErrandKind, Doer] = {
     ErrandKind.RECONCILE: _job(RunKind.RECONCILE, reconcile_account),
     ErrandKind.HEARTBEAT: _job(RunKind.HEARTBEAT, heartbeat_account),
+    ErrandKind.CHECK_ACCOUNT: _check_account,
     ErrandKind.VERIFY_AUDIT: verify_chain,
 }

@@ -44,6 +44,8 @@ def create_key(
     actor: Actor,
     clock: Clock,
     conf: Conf,
+    request_id: str = "",
+    ip: str = "",
 ) -> IssuedKey:
     """Create a key for profiles of one exchange account.
 
@@ -54,7 +56,9 @@ def create_key(
     if not timedelta(0) < lifetime <= MAX_LIFETIME:
         raise InvalidValue("lifetime", f"a key lives for 1 to {MAX_LIFETIME.days} days")
     public_id, secret = secrets.token_hex(PUBLIC_ID_BYTES), secrets.token_hex(SECRET_BYTES)
-    with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
+    with transaction_unit(
+        actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
+    ) as unit:
         if ApiKey.objects.filter(name=name).exists():
             raise AlreadyExists(f"a key {name!r} exists, or existed; choose another name")
         rows = _profiles(profiles)
@@ -80,12 +84,22 @@ def create_key(
     return IssuedKey(key=key, profiles=names, text=key_text(public_id, secret))
 
 
-def revoke_key(*, name: str, actor: Actor, clock: Clock, conf: Conf) -> tuple[ApiKey, bool]:
+def revoke_key(
+    *,
+    name: str,
+    actor: Actor,
+    clock: Clock,
+    conf: Conf,
+    request_id: str = "",
+    ip: str = "",
+) -> tuple[ApiKey, bool]:
     """Let a key open nothing from now on; return it, and whether that is a change.
 
     Raises ApiKey.DoesNotExist for an unknown name.
     """
-    with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
+    with transaction_unit(
+        actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
+    ) as unit:
         rows = ApiKey.objects.select_for_update(no_key=True, of=("self",)).select_related("account")
         key = rows.get(name=name)
         if key.revoked_at is not None:

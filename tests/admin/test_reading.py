@@ -317,5 +317,5 @@ def test_an_account_names_its_variables_and_never_a_key(console: Console, story:
 
 def test_accounts_and_profiles_say_where_they_are_set(console: Console, story: Story):
     for row in (story.account, story.profile):
-        assert "set on the server" in console.page_of(row).main.text
-        assert "set on the server" in console.list_of(type(row)).main.text
+        assert "changed under Set-up" in console.page_of(row).main.text
+        assert "changed under Set-up" in console.list_of(type(row)).main.text

@@ -3,7 +3,7 @@
 `PAGES` is the whole list. The navigation, the addresses and the keys are made of it.
 """
 
-from reconciliation.admin.console import exposure, home, profiles, runs, trades
+from reconciliation.admin.console import exposure, home, profiles, runs, setup, trades
 from reconciliation.admin.console.pages import ConsolePage
 from reconciliation.admin.console.queues import QUEUES
 
@@ -14,4 +14,5 @@ PAGES: tuple[ConsolePage, ...] = (
     *trades.PAGES,
     *runs.PAGES,
     profiles.PAGE,
+    *setup.PAGES,
 )

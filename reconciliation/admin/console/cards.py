@@ -6,7 +6,7 @@ from datetime import datetime
 
 from reconciliation.admin import display
 from reconciliation.admin.links import anchor, changelist_url, link, object_url
-from reconciliation.admin.runs import part_in_words
+from reconciliation.admin.run_sections import part_in_words
 from reconciliation.conf import Conf
 from reconciliation.enums import Coverage, PositionMode, RunKind, RunStatus
 from reconciliation.models import ExchangeAccount, Run
