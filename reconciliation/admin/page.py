@@ -14,9 +14,9 @@ from reconciliation.admin.links import anchor
 ROWS_PER_TABLE = 20
 
 
-def strong(words: str) -> str:
-    """Return words that stand out in a table; they say it, their weight only helps to find them."""
-    return format_html("<strong>{}</strong>", words)
+def strong(words: str, *, css: str = "") -> str:
+    """Return words that stand out in a table; they say it, their look only helps to find them."""
+    return format_html('<strong class="{}">{}</strong>', css, words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,4 +144,4 @@ def _verdict(left: object, right: object, verdicts: Verdicts) -> tuple[int, str]
         return 1, verdicts.only_right
     if display.same_value(left, right):
         return 2, "same"
-    return 0, strong(verdicts.differs)
+    return 0, strong(verdicts.differs, css="changed")

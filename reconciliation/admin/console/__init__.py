@@ -3,6 +3,9 @@
 `PAGES` is the whole list. The navigation, the addresses and the keys are made of it.
 """
 
+from reconciliation.admin.console.audit import AUDIT
+from reconciliation.admin.console.audit_timeline import AUDIT_TIMELINE
+from reconciliation.admin.console.audit_verify import AUDIT_VERIFY
 from reconciliation.admin.console.pages import ConsolePage
 
-PAGES: tuple[ConsolePage, ...] = ()
+PAGES: tuple[ConsolePage, ...] = (AUDIT, AUDIT_TIMELINE, AUDIT_VERIFY)
