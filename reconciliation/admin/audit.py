@@ -24,6 +24,7 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     """The page of an event; the list of events is the console's explorer."""
 
     list_title = "Audit trail"
+    ordering = ("-sequence",)
     note = (
         "Read-only and append-only: every event is sealed to the one before it, so that an edit "
         "or a gap can be shown. manage.py audit_verify checks the whole chain."

@@ -20,6 +20,12 @@ def explorer_url_of(obj: Model) -> str:
     return explorer_url({"object_type": audit_word(type(obj)), "object_id": obj.pk})
 
 
+def export_url(conditions: Mapping[str, object]) -> str:
+    """Return the address at which the events of a filter are exported."""
+    url = reverse("admin:audit_export")
+    return f"{url}?{urlencode(conditions)}" if conditions else url
+
+
 def timeline_url(word: str, pk: object) -> str:
     """Return the address of all that concerns an object."""
     return reverse("admin:audit_timeline", args=[word, pk])

@@ -159,8 +159,11 @@ ACTIONS: Mapping[str, AuditAction] = {
     "escalation.acknowledged": _action("acknowledged the escalation", "A person took it up."),
     "escalation.resolved": _action("resolved the escalation", "Its cause is gone."),
     # The trail itself
-    "audit.exported": _action(
-        "exported the audit trail", "Events were handed out, or that was denied; with the filter."
+    "audit.export_begun": _action(
+        "began to export the audit trail", "An export was asked for and allowed; with its filter."
     ),
-    "audit.checkpoint": _action("kept a checkpoint", "The chain's end was signed and kept."),
+    "audit.exported": _action(
+        "exported the audit trail",
+        "Every event of an export was handed out, or it broke off, or was refused or denied.",
+    ),
 }

@@ -4,8 +4,9 @@
 """
 
 from reconciliation.admin.console.audit import AUDIT
+from reconciliation.admin.console.audit_export import AUDIT_EXPORT
 from reconciliation.admin.console.audit_timeline import AUDIT_TIMELINE
 from reconciliation.admin.console.audit_verify import AUDIT_VERIFY
 from reconciliation.admin.console.pages import ConsolePage
 
-PAGES: tuple[ConsolePage, ...] = (AUDIT, AUDIT_TIMELINE, AUDIT_VERIFY)
+PAGES: tuple[ConsolePage, ...] = (AUDIT, AUDIT_EXPORT, AUDIT_TIMELINE, AUDIT_VERIFY)

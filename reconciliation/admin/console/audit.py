@@ -12,11 +12,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_safe
 
 from reconciliation.admin import audit_words, display, tables
-from reconciliation.admin.audit_urls import explorer_url
+from reconciliation.admin.audit_urls import explorer_url, export_url
 from reconciliation.admin.audit_verdict import verdict_context
 from reconciliation.admin.base import may_view
 from reconciliation.admin.console.pages import ConsolePage, render
-from reconciliation.admin.links import link, link_to, object_url
+from reconciliation.admin.links import link_to, object_url
 from reconciliation.admin.objects import audit_words_known
 from reconciliation.domain.audit_actions import ACTIONS
 from reconciliation.domain.audit_filter import ANY_OF, AuditFilter, parse_filter
@@ -32,7 +32,7 @@ from reconciliation.selectors.audit_pages import (
 
 MOST_SUGGESTED = 200
 HEADINGS = (
-    "Event",
+    "Sequence",
     "Time (UTC)",
     "Actor",
     "Action",
@@ -92,7 +92,7 @@ def explorer(request: HttpRequest) -> HttpResponse:
         count=counted(count, is_whole=not conditions),
         empty=_empty(is_filtered=bool(conditions), is_beyond=bool(cursor_faults or page.newer)),
         clear_url=explorer_url(),
-        export_conditions=conditions,
+        export_url=export_url(conditions),
         **page_links(page, conditions),
         **verdict_context(request),
     )
@@ -135,7 +135,7 @@ def row_of(event: AuditEvent) -> list[str]:
     """Return an event as a row of the explorer."""
     run = link_to(Run, event.run_id, f"run {event.run_id}") if event.run_id else display.NOTHING
     return [
-        link(event),
+        link_to(AuditEvent, event.sequence, str(event.sequence)),
         display.moment_of_column(event.occurred_at),
         display.text(event.actor_name),
         display.text(event.action),
