@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from reconciliation.admin import audit_words, display, tables
@@ -34,6 +35,8 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Lead to the explorer; a condition of an address that was kept stays one."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         asked = {
             name.removesuffix("__exact"): value for name, value in request.GET.items() if value
         }

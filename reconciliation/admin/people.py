@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -23,6 +23,11 @@ from reconciliation.handlers.people import (
     state_of,
 )
 from reconciliation.handlers.unit import Unit, current_unit
+
+if TYPE_CHECKING:
+    _UserAdmin = UserAdmin[User]
+else:
+    _UserAdmin = UserAdmin
 
 
 @contextmanager
@@ -48,7 +53,7 @@ def own_unit() -> Unit:
 def own_password_changed(request: HttpRequest) -> Iterator[None]:
     """Record that a user changed the own password on the page within, if that came about."""
     with in_unit(request):
-        users = User.objects.filter(pk=request.user.pk)
+        users = User.objects.filter(pk=request.user.pk or 0)
         before = users.values_list("password", flat=True).first()
         yield
         user = users.first()
@@ -108,7 +113,7 @@ class AuditedPeople:
         return HttpResponseRedirect(timeline_url(word, int(object_id)))
 
 
-class PortalUserAdmin(AuditedPeople, UserAdmin):
+class PortalUserAdmin(AuditedPeople, _UserAdmin):
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
@@ -119,7 +124,7 @@ class PortalUserAdmin(AuditedPeople, UserAdmin):
             user = User.objects.filter(pk=id).first()
             if user is not None and user.password != before:
                 record_password(unit=own_unit(), user=user)
-            return cast("HttpResponse", response)
+            return response
 
 
 class PortalGroupAdmin(AuditedPeople, GroupAdmin):

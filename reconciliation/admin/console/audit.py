@@ -243,6 +243,11 @@ def _strangers(given: Mapping[str, str]) -> dict[str, str]:
         - _CURSORS.keys()
         - {_FIND}
     }
+    faults |= {
+        name: "Null characters are not allowed."
+        for name, value in given.items()
+        if name != _FIND and "\x00" in value
+    }
     if _FIND in given:
         faults[_FIND] = "No event has this number, id or hash; each has to be whole."
     return faults

@@ -55,6 +55,7 @@ def _asked(given: QueryDict) -> tuple[AuditFilter, str]:
     words = {name: str(value) for name, value in given.items()}
     asked, faults = parse_filter(words)
     known = AuditFilter.__dataclass_fields__.keys() | {"format", "csrfmiddlewaretoken"}
+    faults |= {name: "it has a null character" for name, text in words.items() if "\x00" in text}
     strangers = sorted(words.keys() - known)
     if strangers:
         faults[strangers[0]] = f"{strangers[0]!r} is no condition"

@@ -73,13 +73,14 @@ class BearerKey(HttpBearer):
         key = None if parts is None else find_key(parts[0])
         if parts is None or key is None or not is_secret(parts[1], key.digest):
             logger.warning("request %s: the key is not known", request_id_of(request))
-            record_unknown_key(
-                asked=f"{request.method} {request.path[:_LONGEST_PATH]}",
-                clock=SystemClock(),
-                conf=conf.require(settings.RECON_ENVIRON),
-                request_id=request_id_of(request),
-                ip=address_of(request),
-            )
+            if token:
+                record_unknown_key(
+                    asked=f"{request.method} {request.path[:_LONGEST_PATH]}",
+                    clock=SystemClock(),
+                    conf=conf.require(settings.RECON_ENVIRON),
+                    request_id=request_id_of(request),
+                    ip=address_of(request),
+                )
             raise _unknown("is not a key of this portal")
         now = SystemClock().now()
         match key_state(expires_at=key.expires_at, revoked_at=key.revoked_at, now=now):
