@@ -33,7 +33,8 @@ else:
 @contextmanager
 def in_unit(request: HttpRequest) -> Iterator[None]:
     """Let a page of Django's write as the doing of who asked; what only reads needs no unit."""
-    if request.method in ("GET", "HEAD"):
+    # The page that adds a user opens a transaction of its own before it comes to the form.
+    if request.method in ("GET", "HEAD") or current_unit() is not None:
         yield
         return
     desk = Desk.of(request)
@@ -114,6 +115,10 @@ class AuditedPeople:
 
 
 class PortalUserAdmin(AuditedPeople, _UserAdmin):
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with in_unit(request):
+            return super().add_view(request, *args, **kwargs)
+
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
