@@ -9,6 +9,7 @@ from django.db import transaction
 from django_q.models import Schedule
 
 from reconciliation.conf import Conf
+from reconciliation.domain.checkpoints import CHECKPOINT_EVERY, VERIFIED_EVERY
 
 MINUTE = timedelta(minutes=1)
 # A schedule that calls one of these is ours; what others have added to the queue is left alone.
@@ -60,6 +61,18 @@ def jobs(conf: Conf) -> tuple[Job, ...]:
             task=f"{OURS}watch_loops",
             minutes=1,
             meaning="Tell a person of a stalled loop, also where no exchange can be reached.",
+        ),
+        Job(
+            name="verify_audit",
+            task=f"{OURS}verify_audit",
+            minutes=VERIFIED_EVERY // MINUTE,
+            meaning="Check the whole audit chain, and against its newest checkpoint.",
+        ),
+        Job(
+            name="checkpoint_audit",
+            task=f"{OURS}checkpoint_audit",
+            minutes=CHECKPOINT_EVERY // MINUTE,
+            meaning="Sign the end of the audit chain and keep it outside the database.",
         ),
     )
 

@@ -5,10 +5,11 @@ wanted before it acts. What a task returns is what the console shows of it: a se
 FAILED for an expected reason is such a sentence and a row of its own; a task that fails is a fault.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django.conf import settings
@@ -26,9 +27,15 @@ from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.cycles.ports import Ports
 from reconciliation.cycles.reconcile import reconcile_account as run_cycle
 from reconciliation.domain.audit import system_actor
-from reconciliation.enums import RunKind
+from reconciliation.domain.checkpoints import CHECKPOINT_EVERY, VERIFIED_EVERY
+from reconciliation.enums import ErrandKind, RunKind
+from reconciliation.handlers.checkpoints import CheckpointOutcome, write_checkpoint
+from reconciliation.handlers.errands import schedule_errand
 from reconciliation.models import ExchangeAccount
+from reconciliation.selectors.checkpoints import last_checkpoint_at
 from reconciliation.selectors.locks import claimed_until, last_ended_run
+
+logger = logging.getLogger(__name__)
 
 WATCH = system_actor("watch")
 # Tasks that may wait besides those of the accounts: signs of life, runs that come back.
@@ -128,6 +135,33 @@ def watch_loops() -> str:
 def do_errand(errand_id: int) -> str:
     """Do what a person asked for on a page; return what became of it, in words."""
     return do_errand_of_person(errand_id=errand_id, ports=_ports(os.getpid()))
+
+
+def verify_audit() -> str:
+    """Have the whole audit chain checked, once a day; a long one goes on in further tasks."""
+    errand = schedule_errand(
+        kind=ErrandKind.VERIFY_AUDIT,
+        asked_by="the daily schedule",
+        every=VERIFIED_EVERY,
+        clock=_ports(os.getpid()).clock,
+    )
+    if errand is None:
+        return "the chain was checked lately, or a worker is at it: nothing to do"
+    return do_errand(errand.pk)
+
+
+def checkpoint_audit() -> str:
+    """Sign the end of the audit chain, once an hour; return what became of it, in words."""
+    ports = _ports(os.getpid())
+    now, last = ports.clock.now(), last_checkpoint_at(ports.conf)
+    if last is not None and timedelta(0) <= now - last < CHECKPOINT_EVERY / 2:
+        return f"a checkpoint was made at {last:%H:%M:%S}: nothing to do"
+    done = write_checkpoint(
+        conf=ports.conf, clock=ports.clock, actor=system_actor("audit_checkpoint")
+    )
+    if done.outcome in (CheckpointOutcome.UNUSABLE, CheckpointOutcome.BROKEN):
+        logger.error("audit checkpoint: %s", done.says)
+    return done.says
 
 
 def beat() -> None:

@@ -259,7 +259,9 @@ def test_two_schedulers_on_one_database_queue_a_job_once() -> None:
         thread.join()
 
     assert sorted(row.func() for row in OrmQ.objects.all()) == [
+        "reconciliation.tasks.checkpoint_audit",
         "reconciliation.tasks.heartbeat_all",
         "reconciliation.tasks.reconcile_all",
+        "reconciliation.tasks.verify_audit",
         "reconciliation.tasks.watch_loops",
     ]

@@ -1,10 +1,11 @@
 """Do what a person asked for on a page, and say how far it is while it is done."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import replace
 
+from reconciliation.cycles.audit_chain import verify_chain
+from reconciliation.cycles.errand_types import Came, Doer, Teller
 from reconciliation.cycles.heartbeat import heartbeat_account
 from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.cycles.ports import Ports
@@ -21,26 +22,6 @@ _NEXT = {
     CycleStep.SNAPSHOT: "comparing, and asking for single orders",
     CycleStep.LOOKUPS: "writing, profile by profile",
 }
-
-
-class Teller(Protocol):
-    """Says how far an errand is."""
-
-    def __call__(self, step: str, *, done: int | None = None, total: int | None = None) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Came:
-    """What an errand came to, in a sentence; `result` is for its page."""
-
-    is_done: bool
-    says: str
-    result: Mapping[str, Any] = field(default_factory=dict)
-    run_id: int | None = None
-
-
-Doer = Callable[[Errand, Ports, Teller], Came | None]
-"""Does an errand; None where it goes on in another task."""
 
 
 def do_errand(*, errand_id: int, ports: Ports) -> str:
@@ -101,4 +82,5 @@ def _in_words(outcome: RunOutcome) -> str:
 ERRANDS: dict[ErrandKind, Doer] = {
     ErrandKind.RECONCILE: _job(reconcile_account),
     ErrandKind.HEARTBEAT: _job(heartbeat_account),
+    ErrandKind.VERIFY_AUDIT: verify_chain,
 }

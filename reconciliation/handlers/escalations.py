@@ -6,6 +6,7 @@ A person acknowledges one to say that he is at it; that ends nothing.
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from django.db import IntegrityError
 from django.db.models import F
@@ -89,19 +90,40 @@ def sync_escalations(
     _count(found.again, clock)
 
 
-def sync_audit_chain(*, is_intact: bool, detail: str, clock: Clock, actor: Actor) -> None:
+class ChainProof(StrEnum):
+    """What the audit chain is proven by; each has its own escalation, and resolves no other."""
+
+    CHAIN = "chain"
+    CHECKPOINT = "checkpoint"
+
+
+_NOT_PROVEN = {
+    ChainProof.CHAIN: "the audit chain is not proven; see manage.py audit_verify",
+    ChainProof.CHECKPOINT: "the audit chain contradicts what was signed; see docs/audit.md",
+}
+
+
+def sync_audit_chain(
+    *,
+    is_intact: bool,
+    detail: str,
+    clock: Clock,
+    actor: Actor,
+    proof: ChainProof = ChainProof.CHAIN,
+) -> None:
     """Tell a person that the audit chain is broken, or resolve that once it is proven again."""
     kind = EscalationKind.AUDIT_CHAIN_BROKEN
     broken = Cause(
         kind=kind,
-        about="chain",
-        says="the audit chain is not proven; see manage.py audit_verify",
+        about=proof.value,
+        says=_NOT_PROVEN[proof],
         detail={"detail": detail},
     )
 
     def plan() -> EscalationPlan:
+        known = load_open_escalations(None)
         return plan_escalations(
-            open_before=load_open_escalations(None),
+            open_before=[each for each in known if each.key == broken.key],
             causes=() if is_intact else (broken,),
             judged=(kind,),
         )

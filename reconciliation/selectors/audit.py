@@ -41,14 +41,15 @@ class ChainReader:
     the reading goes on, so that an event committed meanwhile is not taken for a cut tail.
     """
 
-    def __init__(self, *, using: str = "default", chunk: int = CHUNK) -> None:
+    def __init__(self, *, using: str = "default", chunk: int = CHUNK, after: int = -1) -> None:
+        self._after = after
         self._using = using
         self._chunk = chunk
         self._head: ChainHead | None = None
 
     def rows(self) -> Iterator[AuditRow]:
-        """Yield every row in the order of sequences."""
-        last = -1
+        """Yield every row that comes after the first ones, in the order of sequences."""
+        last = self._after
         while True:
             rows = load_chain(after=last, limit=self._chunk, using=self._using)
             yield from rows

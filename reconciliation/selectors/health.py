@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from reconciliation.clock import MOST_AHEAD, Clock
 from reconciliation.conf import Conf
+from reconciliation.domain.checkpoints import CHECKPOINT_LATE
 from reconciliation.enums import (
     HealthStatus,
     MismatchKind,
@@ -33,6 +34,7 @@ from reconciliation.selectors.backlog import (
     load_current_mismatches,
     load_quarantined_trades,
 )
+from reconciliation.selectors.checkpoints import last_checkpoint_at
 from reconciliation.selectors.findings import (
     Notional,
     OpenFinding,
@@ -64,6 +66,7 @@ FIELDS = (
     "reconciliationParityMaxMismatchNotionalUsd",
     "reconciliationParityTotalMismatchNotionalUsd",
     "reconciliationIntegrityWatchdogTriggered",
+    "auditCheckpointAgeMs",
     "accounts",
 )
 
@@ -80,9 +83,10 @@ class Reading:
     auto_closed_trades: Mapping[int, int]
     pauses: Sequence[OpenPause]
     escalations: Sequence[EscalationGroup]
+    checkpoint_at: datetime | None
 
 
-def load_reading(*, clock: Clock) -> Reading:
+def load_reading(*, conf: Conf, clock: Clock) -> Reading:
     """Read the portal's state as of now; the number of queries is constant."""
     return Reading(
         at=clock.now(),
@@ -93,12 +97,13 @@ def load_reading(*, clock: Clock) -> Reading:
         auto_closed_trades=load_auto_closed_trades(),
         pauses=load_open_pauses(),
         escalations=load_escalation_groups(),
+        checkpoint_at=last_checkpoint_at(conf),
     )
 
 
 def load_health(*, conf: Conf, clock: Clock) -> dict[str, object]:
     """Return the health of the portal as of now."""
-    reading = load_reading(clock=clock)
+    reading = load_reading(conf=conf, clock=clock)
     mismatches, notional = reading.mismatches, _notional(reading)
     return {
         "status": str(portal_status(reading, conf=conf)),
@@ -123,6 +128,7 @@ def load_health(*, conf: Conf, clock: Clock) -> dict[str, object]:
         "reconciliationIntegrityWatchdogTriggered": any(
             pause.source == PauseSource.PARITY_WATCHDOG for pause in reading.pauses
         ),
+        "auditCheckpointAgeMs": _checkpoint_age(reading),
         "accounts": [_account(loop, conf=conf, now=reading.at) for loop in reading.loops],
     }
 
@@ -200,7 +206,28 @@ def _problems(reading: Reading, *, conf: Conf) -> list[str]:
     if kinds:
         each_kind = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
         problems.append(f"escalations: {each_kind}")
-    return problems
+    return problems + _checkpoint_problems(reading, conf=conf)
+
+
+def checkpoint_age(reading: Reading) -> timedelta | None:
+    """Return how long ago the audit chain's end was signed; None where it never was."""
+    return None if reading.checkpoint_at is None else reading.at - reading.checkpoint_at
+
+
+def _checkpoint_age(reading: Reading) -> int | None:
+    age = checkpoint_age(reading)
+    return None if age is None else age // MILLISECOND
+
+
+def _checkpoint_problems(reading: Reading, *, conf: Conf) -> list[str]:
+    """Return what is wrong with checkpoints that are on; that they are off is a system check's."""
+    age = checkpoint_age(reading)
+    if conf.audit_checkpoint_dir is None or (age is not None and age <= CHECKPOINT_LATE):
+        return []
+    if age is None:
+        return ["the audit chain was never signed: no checkpoint can be seen"]
+    limit = CHECKPOINT_LATE // SECOND
+    return [f"the audit chain was not signed for {age // SECOND} s (limit {limit} s)"]
 
 
 def _loop_problems(loop: AccountLoop, *, conf: Conf, now: datetime) -> list[str]:
