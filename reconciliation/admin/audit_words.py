@@ -40,10 +40,14 @@ def outcome(event: AuditEvent) -> str:
 def sentence(event: AuditEvent) -> str:
     """Return an event as a sentence: who did what to which object, and what came of it."""
     known = ACTIONS.get(event.action)
+    says = known.says if known else f"did {display.text(event.action)} to"
+    # "quarantined the trade" and the link "trade 7" make "quarantined the trade 7".
+    is_named = event.object_type and says.endswith(f" {event.object_type.replace('_', ' ')}")
+    says = says.rsplit(" ", event.object_type.count("_") + 1)[0] if is_named else says
     return format_html(
         "<strong>{}</strong> {} {}{}",
         display.text(event.actor_name),
-        known.says if known else f"did {display.text(event.action)} to",
+        says,
         tables.object_link(event) if event.object_type and not _is_own(event) else "",
         "" if event.outcome == AuditOutcome.APPLIED else f": {_ended(event)}",
     )
