@@ -15,9 +15,9 @@ from reconciliation.admin.pictures import Picture
 ROWS_PER_TABLE = 20
 
 
-def strong(words: str) -> str:
-    """Return words that stand out in a table; they say it, their weight only helps to find them."""
-    return format_html("<strong>{}</strong>", words)
+def strong(words: str, *, css: str = "") -> str:
+    """Return words that stand out in a table; they say it, their look only helps to find them."""
+    return format_html('<strong class="{}">{}</strong>', css, words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

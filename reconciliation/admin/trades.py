@@ -8,12 +8,12 @@ from django.utils.html import format_html
 
 from reconciliation.admin import columns as col
 from reconciliation.admin import display, supervision_tables, tables
+from reconciliation.admin.audit_urls import timeline_url_of
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.deciding_types import load_conf, now
 from reconciliation.admin.delivered import Delivered, compare, owed
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import anchor, changelist_url, link
-from reconciliation.admin.objects import audit_trail_of
 from reconciliation.admin.page import Facts, Notice, Section
 from reconciliation.admin.reads import open_quantity
 from reconciliation.admin.search import by_account_and_text, by_number, by_text, through
@@ -21,7 +21,6 @@ from reconciliation.admin.timelines import sums_up, timeline_picture, timeline_t
 from reconciliation.clock import SystemClock
 from reconciliation.conf import Conf
 from reconciliation.models import (
-    AuditEvent,
     BackfillCandidate,
     Decision,
     Fill,
@@ -106,7 +105,7 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
                 ("Last activity", display.age(obj.last_activity_at, moment)),
                 (
                     "Audit trail",
-                    anchor(changelist_url(AuditEvent, audit_trail_of(obj)), "events of this trade"),
+                    anchor(timeline_url_of(obj), "events of this trade"),
                 ),
                 ("Version", str(obj.version)),
             ],

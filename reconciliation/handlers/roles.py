@@ -1,9 +1,14 @@
 """The groups of people and what they may do: as the code says, made anew by every migrate."""
 
 from django.contrib.auth.models import Group, Permission
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 
+from reconciliation.clock import SystemClock
+from reconciliation.domain.audit import system_actor
 from reconciliation.enums import RIGHTS_OF_ROLES
+from reconciliation.handlers.people import State, record_saved, state_of
+from reconciliation.handlers.unit import transaction_unit
+from reconciliation.models import AuditHead
 
 APP = "reconciliation"
 
@@ -19,10 +24,26 @@ def make_roles(*, using: str = "default") -> None:
         ids = dict(of_app.values_list("codename", "pk"))
         view = {pk for codename, pk in ids.items() if codename.startswith("view_")}
         for role, rights in RIGHTS_OF_ROLES.items():
-            group, _ = Group.objects.using(using).get_or_create(name=role)
+            group, is_new = Group.objects.using(using).get_or_create(name=role)
             wanted = view | {ids[right] for right in rights if right in ids}
             held = set(group.permissions.filter(pk__in=ids.values()).values_list("pk", flat=True))
+            before = None if is_new or held == wanted else state_of(group)
             if wanted - held:
                 group.permissions.add(*sorted(wanted - held))
             if held - wanted:
                 group.permissions.remove(*sorted(held - wanted))
+            if before is not None and using == DEFAULT_DB_ALIAS and _has_trail():
+                _record(group, before)
+
+
+def _record(group: Group, before: State) -> None:
+    """Record that an existing role has other rights now, in the transaction that gave them."""
+    with transaction_unit(
+        actor=system_actor("migrate"), clock=SystemClock(), durable=False
+    ) as unit:
+        record_saved(unit=unit, row=group, before=before)
+
+
+def _has_trail() -> bool:
+    """Return whether the trail has been made: roles are made after each step of migrate."""
+    return AuditHead._meta.db_table in connection.introspection.table_names()

@@ -51,8 +51,9 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def events() -> list[str]:
-    """Return what was recorded, but for how the people came to their groups."""
+    """Return what was recorded, but for the people's groups and the pages refused to them."""
     rows = AuditEvent.objects.exclude(action__startswith="user.").order_by("sequence")
+    rows = rows.exclude(action="page.denied")
     return list(rows.values_list("action", flat=True))
 
 
@@ -197,6 +198,8 @@ def test_a_forged_post_without_the_right_is_denied_and_audited(role: Role, verb:
     candidate = waiting_fill()
     client = client_of("mallory", role)
     assert client.get(decide_address(candidate, verb)).status_code == 403
+    # That the page was refused is an event of its own; the press is another.
+    assert AuditEvent.objects.filter(action="page.denied").count() == 1
     assert events() == []
     response = press(client, candidate, verb)
     assert response.status_code == 403

@@ -34,7 +34,7 @@ def test_the_index_begins_with_what_an_operator_looks_at_first(console: Console,
     names = [words for words, is_narrowed in links if not is_narrowed]
     assert names[:5] == ["Mismatches", "Runs", "Trades", "Orders", "Fills"]
     ours = names.index("Groups")
-    assert names[ours - 2 : ours] == ["Audit events", "Audit heads"]
+    assert names[ours - 2 : ours] == ["Audit trail", "Audit heads"]
     jobs = ["Failed tasks", "Queued tasks", "Scheduled tasks", "Successful tasks"]
     assert names[ours:] == ["Groups", "Users", *jobs]
     assert set(ORDER) == set(apps.get_app_config("reconciliation").get_models())

@@ -14,7 +14,10 @@ from tests.admin.story import Story, add_to, tell
 
 pytestmark = pytest.mark.django_db
 
-MODELS = list(apps.get_app_config("reconciliation").get_models())
+# The list of audit events is the explorer, whose statements are counted in its own tests.
+MODELS = [
+    model for model in apps.get_app_config("reconciliation").get_models() if model is not AuditEvent
+]
 # Session, user, count and rows, two for filters by account and profile, two for urgency.
 MOST_OF_A_LIST = 9
 # Session, user, the row, and one for each table of related rows.

@@ -267,7 +267,7 @@ def test_an_audit_event_shows_what_changed_and_its_payload(console: Console, sto
     ]
     assert '"reason": "LOOKUP_FILLED"' in page.section("Payload").text
     assert "not the one that was sealed" not in page.main.text
-    assert page.section("Event").fact("Actor") == "reconcile (system)"
+    assert page.section("Who").fact("Actor") == "reconcile (system)"
 
 
 def test_an_audit_event_whose_payload_was_edited_says_so(console: Console):

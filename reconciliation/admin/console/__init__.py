@@ -4,6 +4,10 @@
 """
 
 from reconciliation.admin.console import exposure, home, profiles, runs, setup, trades
+from reconciliation.admin.console.audit import AUDIT
+from reconciliation.admin.console.audit_export import AUDIT_EXPORT
+from reconciliation.admin.console.audit_timeline import AUDIT_TIMELINE
+from reconciliation.admin.console.audit_verify import AUDIT_VERIFY
 from reconciliation.admin.console.pages import ConsolePage
 from reconciliation.admin.console.queues import QUEUES
 
@@ -14,5 +18,9 @@ PAGES: tuple[ConsolePage, ...] = (
     *trades.PAGES,
     *runs.PAGES,
     profiles.PAGE,
+    AUDIT,
+    AUDIT_EXPORT,
+    AUDIT_TIMELINE,
+    AUDIT_VERIFY,
     *setup.PAGES,
 )

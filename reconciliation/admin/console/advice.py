@@ -6,6 +6,7 @@ The runbook's first rule stands above all of it: nobody patches rows by hand, an
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciliation.admin.audit_urls import explorer_url
 from reconciliation.admin.links import changelist_url, object_url, page_url
 from reconciliation.enums import (
     EscalationKind,
@@ -15,7 +16,6 @@ from reconciliation.enums import (
     RunKind,
 )
 from reconciliation.models import (
-    AuditEvent,
     Escalation,
     ExchangeAccount,
     Mismatch,
@@ -179,7 +179,7 @@ def _url_of(problem: Problem) -> str:
     if kind == ProblemKind.NO_ACCOUNT:
         return page_url("console_setup") or changelist_url(ExchangeAccount)
     if kind == ProblemKind.NO_CHECKPOINT:
-        return page_url("console_audit") or changelist_url(AuditEvent)
+        return explorer_url()
     if problem.run_id is not None:
         return object_url(Run, problem.run_id)
     if problem.profile_id is not None:

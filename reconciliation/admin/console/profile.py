@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from reconciliation.admin import deciding_types, display
+from reconciliation.admin.audit_urls import timeline_url_of
 from reconciliation.admin.console import advice
 from reconciliation.admin.console.meters import meter_of, pause_shown, usd
-from reconciliation.admin.links import anchor, changelist_url, link, page_url
+from reconciliation.admin.links import anchor, changelist_url, link
 from reconciliation.admin.page import Block, Facts, Own, Section, Table
 from reconciliation.admin.reads import free_capital
 from reconciliation.clock import Clock
@@ -57,9 +58,8 @@ def blocked_by(profile: Profile, *, conf: Conf, clock: Clock) -> list[GateReason
 
 
 def timeline(profile: Profile) -> str:
-    """Return a link to all that was ever done to a profile, nothing where there is no such page."""
-    url = page_url("console_audit_timeline", "profile", profile.pk)
-    return anchor(url, "its audit timeline") if url else ""
+    """Return a link to all that was ever done to a profile."""
+    return anchor(timeline_url_of(profile), "its audit timeline")
 
 
 def _gate(gate: Gate) -> Own:

@@ -11,7 +11,7 @@ from django.db import connections
 from reconciliation import conf, schedules
 from reconciliation.clock import SystemClock
 from reconciliation.handlers.jobs import drop_old_beats
-from reconciliation.management.base import PortalCommand
+from reconciliation.management.base import PortalCommand, settings_in_force
 from reconciliation.supervisor import portal
 from reconciliation.supervisor.stopping import stop_on_signals
 from reconciliation.supervisor.supervise import supervise
@@ -58,6 +58,7 @@ class Command(PortalCommand):
             raise CommandError(str(error)) from error
         for each in schedules.sync_schedules(table, now=clock.now()):
             logger.info("schedule %s: %s", each.name, "; ".join((each.outcome, *each.changes)))
+        settings_in_force()
         drop_old_beats(now=clock.now())
         # The threads that look for signs of life make connections of their own.
         connections.close_all()
