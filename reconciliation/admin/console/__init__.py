@@ -4,5 +4,6 @@
 """
 
 from reconciliation.admin.console.pages import ConsolePage
+from reconciliation.admin.console.runbooks import RUNBOOK_PAGES
 
-PAGES: tuple[ConsolePage, ...] = ()
+PAGES: tuple[ConsolePage, ...] = (*RUNBOOK_PAGES,)
