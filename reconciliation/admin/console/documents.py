@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from django.conf import settings
@@ -88,14 +89,13 @@ def _rendered(name: str, path: Path, _changed: int) -> Document:
                 child.attrs["href"] = address
                 links.append(address)
     html = reader.renderer.render(tokens, reader.options, {})
+    html = html.replace("<table", '<div class="doc-scroll"><table')
+    html = html.replace("</table>", "</table></div>")
     return Document(
         name=name,
         title=headings[0].words if headings else name,
-        html=mark_safe(
-            html.replace("<table", '<div class="doc-scroll"><table').replace(
-                "</table>", "</table></div>"
-            )
-        ),  # noqa: S308  (our own documents, HTML in them is escaped)
+        # Our own documents, in which HTML is escaped.
+        html=mark_safe(html),  # noqa: S308
         headings=headings,
         links=tuple(links),
     )
@@ -105,7 +105,7 @@ def _name_headings(tokens: Sequence[Token]) -> tuple[Heading, ...]:
     """Give each heading its anchor; of two alike the second gets a number, as GitHub does it."""
     found: list[Heading] = []
     seen: dict[str, int] = {}
-    for opening, words in zip(tokens, tokens[1:], strict=False):
+    for opening, words in pairwise(tokens):
         if opening.type != "heading_open":
             continue
         text = "".join(part.content for part in words.children or ())
