@@ -11,6 +11,7 @@ from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Notice, Section, Table
 from reconciliation.admin.records import words
+from reconciliation.admin.runbook_links import runbook_link
 from reconciliation.admin.search import by_number, by_uuid
 from reconciliation.enums import Coverage, RunStatus
 from reconciliation.models import (
@@ -190,15 +191,20 @@ def verdict(run: Run) -> Notice:
     not_read = f" Not read: {unread}." if unread else ""
     match run.status:
         case RunStatus.RUNNING:
-            return Notice(level="warning", sentence="This run has not finished.")
+            return Notice(
+                level="warning",
+                sentence="This run has not finished.",
+                runbook=runbook_link(RunStatus.RUNNING),
+            )
         case RunStatus.FAILED:
             reason = _in_one_line(run.error) if run.error else "no reason was recorded"
             sentence = f"This run failed: {reason.removesuffix('.')}.{not_read}"
-            return Notice(level="error", sentence=sentence)
+            return Notice(level="error", sentence=sentence, runbook=runbook_link(RunStatus.FAILED))
         case RunStatus.PARTIAL:
             return Notice(
                 level="warning",
                 sentence=f"This run did only a part of its work.{not_read}",
+                runbook=runbook_link(RunStatus.PARTIAL),
             )
         case RunStatus.SKIPPED_LOCKED:
             return Notice(
@@ -207,6 +213,7 @@ def verdict(run: Run) -> Notice:
                     "This run was skipped: another holder had the reconciliation lock of every "
                     "profile. Nothing was judged."
                 ),
+                runbook=runbook_link(RunStatus.SKIPPED_LOCKED),
             )
     if run.coverage == Coverage.COMPLETE:
         return Notice(
@@ -216,6 +223,7 @@ def verdict(run: Run) -> Notice:
     return Notice(
         level="warning",
         sentence=f"This run succeeded with {run.coverage} coverage of the exchange.{not_read}",
+        runbook=runbook_link(Coverage(run.coverage)),
     )
 
 
