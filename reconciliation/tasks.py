@@ -29,6 +29,7 @@ from reconciliation.domain.audit import system_actor
 from reconciliation.enums import RunKind
 from reconciliation.models import ExchangeAccount
 from reconciliation.selectors.locks import claimed_until, last_ended_run
+from reconciliation.selectors.schedules import switched_off
 
 WATCH = system_actor("watch")
 # Tasks that may wait besides those of the accounts: signs of life, runs that come back.
@@ -52,6 +53,9 @@ _JOBS = {
 
 def reconcile_all() -> str:
     """Queue the loop's task of every enabled account."""
+    by = switched_off().get("reconcile")
+    if by is not None:
+        return f"the loop was switched off by {by}: nothing is queued"
     return _queue_all(RunKind.RECONCILE)
 
 
@@ -59,6 +63,9 @@ def heartbeat_all() -> str:
     """Queue the heartbeat's task of every enabled account, unless it is switched off."""
     if not _ports(os.getpid()).conf.parity_enabled:
         return "the heartbeat is off: ENABLE_RECON_POSITION_PARITY_HEARTBEAT=false"
+    by = switched_off().get("heartbeat")
+    if by is not None:
+        return f"the heartbeat was switched off by {by}: nothing is queued"
     return _queue_all(RunKind.HEARTBEAT)
 
 
