@@ -15,7 +15,7 @@ from reconciliation.models import AuditEvent, Escalation, Order, OutsideEdit, Po
 from tests.builders import FixedClock, arranging
 from tests.cycles.heartbeats import ONE, beat, slice_of, status_of
 from tests.cycles.worlds import World
-from tests.handlers.worlds import deliver_rows, order_row
+from tests.handlers.worlds import deliver_rows, order_row, trade_row
 
 pytestmark = pytest.mark.django_db
 
@@ -158,7 +158,7 @@ def test_an_edit_after_the_answer_is_a_new_question(world: World) -> None:
 def test_what_the_portal_and_its_deliveries_write_is_no_edit(world: World) -> None:
     order = filled_entry(world)
     world.cycle()
-    deliver_rows(orders=[order_row()])
+    deliver_rows(trade_row(), order_row())
     world.cycle()
 
     assert Order.objects.get(pk=order.pk).version > 1
