@@ -11,7 +11,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 EDIT = "reconciliation_outsideedit"
 PROFILE = "reconciliation_profile"
-FUNCTION = "reconciliation_guard_outside_edit"
+FUNCTION = "reconciliation_note_outside_edit"
 # What the portal holds to be true of a row, by the table's word; frozen with the migration.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "order": (
@@ -79,7 +79,7 @@ def remove(schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 def _name(word: str) -> str:
-    return f"guard_{word}_edited_outside"
+    return f"note_{word}_edited_outside"
 
 
 _FUNCTION = f"""
