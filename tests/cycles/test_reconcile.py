@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db.models import F
 
 from reconciliation.cycles.reconcile import UnknownName
 from reconciliation.domain.keys import client_order_id, fill_evidence, history_key
@@ -544,7 +545,7 @@ def test_a_delivered_position_that_the_exchange_contradicts_is_aligned(world):
     deliver_rows(trade_row(), history_row(), clock=world.clock)
     with arranging():
         Position.objects.update(
-            quantity=Decimal("0.7"), delivered_quantity=Decimal("0.7"), version=2
+            quantity=Decimal("0.7"), delivered_quantity=Decimal("0.7"), version=F("version") + 1
         )
     world.exchange.positions.append(
         ExchangePosition(
