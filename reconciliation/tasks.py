@@ -35,6 +35,7 @@ from reconciliation.handlers.jobs import drop_old_failures
 from reconciliation.models import ExchangeAccount
 from reconciliation.selectors.checkpoints import last_checkpoint_at
 from reconciliation.selectors.locks import claimed_until, last_ended_run
+from reconciliation.selectors.schedules import switched_off
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,9 @@ _JOBS = {
 
 def reconcile_all() -> str:
     """Queue the loop's task of every enabled account."""
+    by = switched_off().get("reconcile")
+    if by is not None:
+        return f"the loop was switched off by {by}: nothing is queued"
     return _queue_all(RunKind.RECONCILE)
 
 
@@ -67,6 +71,9 @@ def heartbeat_all() -> str:
     """Queue the heartbeat's task of every enabled account, unless it is switched off."""
     if not _ports(os.getpid()).conf.parity_enabled:
         return "the heartbeat is off: ENABLE_RECON_POSITION_PARITY_HEARTBEAT=false"
+    by = switched_off().get("heartbeat")
+    if by is not None:
+        return f"the heartbeat was switched off by {by}: nothing is queued"
     return _queue_all(RunKind.HEARTBEAT)
 
 

@@ -19,6 +19,7 @@ from django.utils.text import capfirst
 
 from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.busy import Busy, busy_account
 from reconciliation.admin.consequences import consequence_sections
 from reconciliation.admin.deciding_forms import DecisionForm, note_of, shown_terms
 from reconciliation.admin.deciding_types import Case, Desk, Preview, Told, Viewer
@@ -183,8 +184,12 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
             return self._denied(request, case, told.sentence)
         if told.code in MOVED_ON:
             return self._moved_on(request, case, verb, told)
+        preview = case.preview(verb, terms, viewer)
+        if told.code == DecisionRefusal.LOCKED:
+            busy = busy_account(case.row.account_id, clock=Desk.of(request).clock)
+            return busy.mark(self._confirm(request, case, verb, form, preview, busy=busy))
         form.refuse(told.code, told.sentence)
-        return self._confirm(request, case, verb, form, case.preview(verb, terms, viewer))
+        return self._confirm(request, case, verb, form, preview)
 
     def _confirm(
         self,
@@ -195,6 +200,7 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
         preview: Preview,
         *,
         note: str = "",
+        busy: Busy | None = None,
     ) -> HttpResponse:
         # After a refusal or a bad number the terms shown are none: the next press shows them first.
         terms = form.terms() if form.is_bound else form.initial_terms()
@@ -214,7 +220,12 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
                 "note": note,
                 "lines": preview.sentences if not preview.sections else (),
                 "has_terms": bool(case.fields(verb) or form.takers),
-                "sections": [*gathered(case.facts()), *gathered(self._effects(case, preview))],
+                "again": busy is not None,
+                "sections": [
+                    *([] if busy is None else [busy.notice()]),
+                    *gathered(case.facts()),
+                    *gathered(self._effects(case, preview)),
+                ],
                 "seen": sealed(case),
                 "filters": _filters(request),
             },

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
 from reconciliation.admin import display, waiting
+from reconciliation.admin.busy import busy_account
 from reconciliation.admin.deciding import DENIALS, FILTERS, TITLES, DecidingAdmin
 from reconciliation.admin.deciding_forms import DecisionForm
 from reconciliation.admin.deciding_types import (
@@ -33,7 +34,7 @@ from reconciliation.admin.page import Section, Table, gathered, strong
 from reconciliation.admin.refreshing import errand_notice, is_followed, last_errand
 from reconciliation.admin.safest import head_of
 from reconciliation.domain.amounts import plain
-from reconciliation.enums import DecisionReason, Right
+from reconciliation.enums import DecisionReason, DecisionRefusal, Right
 from reconciliation.selectors.queues import Queue, weigh
 
 M = TypeVar("M", bound=Model)
@@ -242,6 +243,7 @@ class BulkAdmin(DecidingAdmin[M]):
             chosen = self._chosen(list(seen), verb, viewer)
             return self._confirm_all(request, verb, chosen, missing)
         rows, denied = [], 0
+        locked: list[int] = []
         for pk, version in seen.items():
             case = self.case(pk)
             if case is None or not case.rights(verb):
@@ -251,11 +253,13 @@ class BulkAdmin(DecidingAdmin[M]):
             terms = Terms(version=version, reason=why, comment=comment, values=values)
             told = case.decide(verb, terms, Desk.of(request))
             denied += told.code in DENIALS
+            if told.code == DecisionRefusal.LOCKED:
+                locked.append(case.row.account_id)
             rows.append([link(case.row), *_answer(case, told)])
         if not may:
             raise PermissionDenied
         done = sum(1 for row in rows if row[1] == "done")
-        return self._bulk_page(
+        response = self._bulk_page(
             request,
             "admin/reconciliation/decided_bulk.html",
             {
@@ -269,6 +273,9 @@ class BulkAdmin(DecidingAdmin[M]):
             },
             status=403 if rows and denied == len(rows) else 200,
         )
+        if locked and len(locked) == len(rows):
+            busy_account(locked[0], clock=Desk.of(request).clock).mark(response)
+        return response
 
     def _bulk_page(
         self, request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200

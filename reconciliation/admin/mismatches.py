@@ -17,6 +17,7 @@ from reconciliation.admin.filters import WaitingFilter, WordFilter
 from reconciliation.admin.kinds import MEANINGS, meaning
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
+from reconciliation.admin.runbook_links import what_to_do
 from reconciliation.admin.search import by_account_and_text, by_number, through
 from reconciliation.admin.sides import compare_sides
 from reconciliation.domain.order_rules import OrderRule
@@ -126,6 +127,7 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
                 ("Kind", display.text(obj.kind)),
                 ("What it means", meaning(obj.kind) or display.NOTHING),
                 *_judged(obj.exchange_side.get("rule")),
+                ("Runbook", what_to_do(MismatchKind(obj.kind))),
                 ("Symbol", display.text(obj.symbol)),
                 ("Drift (exchange − database)", display.signed(obj.drift)),
                 ("Profile", link(obj.profile) if obj.profile else "belongs to no profile"),

@@ -27,6 +27,8 @@ class Notice:
     template: ClassVar = "admin/reconciliation/sections/notice.html"
     level: Literal["success", "warning", "error"]
     sentence: str
+    runbook: str = ""
+    """The address of the runbook's section about it: `runbook_links.runbook_link(…)`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,11 @@ from reconciliation.admin.gates import gates_table
 from reconciliation.admin.links import link, link_to
 from reconciliation.admin.page import Facts, Lines, Notice, Section, Table
 from reconciliation.admin.reasons import MODES, NO_GO, PRESS_REFRESH, QUARANTINE, STATUSES, in_words
+from reconciliation.admin.runbook_links import what_to_do
 from reconciliation.admin.sides import compare_sides
 from reconciliation.domain.amounts import plain
 from reconciliation.domain.keys import iso_utc
-from reconciliation.enums import Direction, RunKind
+from reconciliation.enums import Direction, NoGoReason, QuarantineReason, RunKind
 from reconciliation.models import BackfillCandidate, Decision, ReviewItem, Run, Trade
 from reconciliation.selectors.decisions import Subject
 from reconciliation.selectors.reviews import Question, load_question
@@ -100,10 +101,16 @@ def _what(row: ReviewItem | BackfillCandidate) -> str:
 
 def _reasons(row: ReviewItem | BackfillCandidate) -> list[str]:
     if isinstance(row, ReviewItem):
-        return [display.text(in_words(QUARANTINE, row.reason))]
-    return [display.text(in_words(NO_GO, str(code))) for code in row.reasons] or [
+        return [_reason(in_words(QUARANTINE, row.reason), QuarantineReason, row.reason)]
+    return [_reason(in_words(NO_GO, str(code)), NoGoReason, str(code)) for code in row.reasons] or [
         f"{display.text(row.verdict)}: booked by itself."
     ]
+
+
+def _reason(said: str, kind: type[QuarantineReason] | type[NoGoReason], code: str) -> str:
+    """Return a reason with the link to its section; a code that is none has no section."""
+    words = display.text(said)
+    return format_html("{} {}", words, what_to_do(kind(code))) if code in kind.values else words
 
 
 def _age(question: Question) -> Facts:

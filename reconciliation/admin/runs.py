@@ -22,6 +22,7 @@ from reconciliation.admin.run_sections import (
     skipped,
     steps,
 )
+from reconciliation.admin.runbook_links import runbook_link
 from reconciliation.admin.running import RunNowAdmin
 from reconciliation.admin.search import by_number, by_uuid
 from reconciliation.enums import Coverage, RunStatus
@@ -178,15 +179,20 @@ def verdict(run: Run) -> Notice:
     not_read = f" Not read: {unread}." if unread else ""
     match run.status:
         case RunStatus.RUNNING:
-            return Notice(level="warning", sentence="This run has not finished.")
+            return Notice(
+                level="warning",
+                sentence="This run has not finished.",
+                runbook=runbook_link(RunStatus.RUNNING),
+            )
         case RunStatus.FAILED:
             reason = _in_one_line(run.error) if run.error else "no reason was recorded"
             sentence = f"This run failed: {reason.removesuffix('.')}.{not_read}"
-            return Notice(level="error", sentence=sentence)
+            return Notice(level="error", sentence=sentence, runbook=runbook_link(RunStatus.FAILED))
         case RunStatus.PARTIAL:
             return Notice(
                 level="warning",
                 sentence=f"This run did only a part of its work.{not_read}",
+                runbook=runbook_link(RunStatus.PARTIAL),
             )
         case RunStatus.SKIPPED_LOCKED:
             return Notice(
@@ -195,6 +201,7 @@ def verdict(run: Run) -> Notice:
                     "This run was skipped: another holder had the reconciliation lock of every "
                     "profile. Nothing was judged."
                 ),
+                runbook=runbook_link(RunStatus.SKIPPED_LOCKED),
             )
     if run.coverage == Coverage.COMPLETE:
         return Notice(
@@ -204,4 +211,5 @@ def verdict(run: Run) -> Notice:
     return Notice(
         level="warning",
         sentence=f"This run succeeded with {run.coverage} coverage of the exchange.{not_read}",
+        runbook=runbook_link(Coverage(run.coverage)),
     )

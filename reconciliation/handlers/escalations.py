@@ -86,7 +86,7 @@ def sync_escalations(
         locked = ExchangeAccount.objects.select_for_update(no_key=True).filter(pk=account.pk)
         list(locked.values_list("pk"))
         found = plan()
-        _write(found, account=account, run_id=run_id, unit=unit)
+        write_escalations(found, account=account, run_id=run_id, unit=unit)
     _count(found.again, clock)
 
 
@@ -134,7 +134,7 @@ def sync_audit_chain(
         return
     try:
         with transaction_unit(actor=actor, clock=clock) as unit:
-            _write(plan(), account=None, run_id=None, unit=unit)
+            write_escalations(plan(), account=None, run_id=None, unit=unit)
     except IntegrityError:
         # There is no account to wait for: of two verifications at once the other has told it.
         if not load_open_escalations(None):
@@ -215,9 +215,10 @@ def _count(again: Sequence[OpenEscalation], clock: Clock) -> None:
         ).update(count=F("count") + 1, last_seen_at=clock.now())
 
 
-def _write(
+def write_escalations(
     plan: EscalationPlan, *, account: ExchangeAccount | None, run_id: int | None, unit: Unit
 ) -> None:
+    """Open what is new and resolve what is gone, each with its event; nothing is counted."""
     names = dict(Profile.objects.filter(account=account).values_list("pk", "name"))
     where = "" if account is None else account.name
     rows = [_row(cause, account, run_id, unit) for cause in plan.new]

@@ -46,7 +46,7 @@ from reconciliation.handlers.decision_records import (
     refuse,
     settle_mismatch,
 )
-from reconciliation.handlers.leases import LockLost, fence, holding, take_lease
+from reconciliation.handlers.leases import LockLost, fence, holding, take_lease, who_holds
 from reconciliation.handlers.nobodys_items import MODELS, Item, NobodysItem, load_item, locate
 from reconciliation.handlers.targets import Target
 from reconciliation.handlers.unit import Unit
@@ -172,16 +172,15 @@ def _with_lease(desk: _Desk, profile: Profile, act: Callable[[Unit], Outcome]) -
         ttl=desk.conf.lock_ttl,
         clock=desk.clock,
     )
-    locked = f"the books of {profile.name} are being written by another; try again"
     if lease is None:
-        raise Refused(DecisionRefusal.LOCKED, locked)
+        raise Refused(DecisionRefusal.LOCKED, who_holds(profile_id=profile.pk, clock=desk.clock))
     try:
         with holding(lease):
             return _decide(
                 desk, act, before=lambda: fence(lease, ttl=desk.conf.lock_ttl, clock=desk.clock)
             )
     except LockLost as lost:
-        raise Refused(DecisionRefusal.LOCKED, locked) from lost
+        raise Refused(DecisionRefusal.LOCKED, f"{lost}; try again") from lost
 
 
 def _decide(

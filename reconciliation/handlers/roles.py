@@ -10,22 +10,28 @@ from reconciliation.handlers.people import State, record_saved, state_of
 from reconciliation.handlers.unit import transaction_unit
 from reconciliation.models import AuditHead
 
-APP = "reconciliation"
+APP, QUEUE = "reconciliation", "django_q"
 
 
 def make_roles(*, using: str = "default") -> None:
     """Make the groups that are missing, and give each exactly its permissions of this app.
 
-    Every role may view every model of the app. What somebody gave a group of other apps stays;
-    a right of this app that he gave or took by hand does not outlive the next migrate.
+    Every role may view every model of the app, and the queue's own: the runbook leads there. What
+    somebody gave a group of other apps stays; a right of this app that he gave or took by hand
+    does not outlive the next migrate.
     """
     with transaction.atomic(using=using):
         of_app = Permission.objects.using(using).filter(content_type__app_label=APP)
         ids = dict(of_app.values_list("codename", "pk"))
         view = {pk for codename, pk in ids.items() if codename.startswith("view_")}
+        of_queue = Permission.objects.using(using).filter(
+            content_type__app_label=QUEUE, codename__startswith="view_"
+        )
+        of_jobs = set(of_queue.values_list("pk", flat=True))
         for role, rights in RIGHTS_OF_ROLES.items():
             group, is_new = Group.objects.using(using).get_or_create(name=role)
             wanted = view | {ids[right] for right in rights if right in ids}
+            group.permissions.add(*sorted(of_jobs))
             held = set(group.permissions.filter(pk__in=ids.values()).values_list("pk", flat=True))
             before = None if is_new or held == wanted else state_of(group)
             if wanted - held:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db.models import F
 
 from reconciliation.cycles.reconcile import UnknownName
 from reconciliation.domain.keys import client_order_id, fill_evidence, history_key
@@ -543,7 +544,9 @@ def test_a_decision_whose_premises_move_before_the_write_is_dropped_and_made_ane
 def test_a_delivered_position_that_the_exchange_contradicts_is_aligned(world):
     deliver_rows(trade_row(), history_row(), clock=world.clock)
     with arranging():
-        Position.objects.update(quantity=Decimal("0.7"), delivered_quantity=Decimal("0.7"))
+        Position.objects.update(
+            quantity=Decimal("0.7"), delivered_quantity=Decimal("0.7"), version=F("version") + 1
+        )
     world.exchange.positions.append(
         ExchangePosition(
             symbol=SYMBOL,

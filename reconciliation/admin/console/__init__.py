@@ -10,6 +10,7 @@ from reconciliation.admin.console.audit_timeline import AUDIT_TIMELINE
 from reconciliation.admin.console.audit_verify import AUDIT_VERIFY
 from reconciliation.admin.console.pages import ConsolePage
 from reconciliation.admin.console.queues import QUEUES
+from reconciliation.admin.console.runbooks import RUNBOOK_PAGES
 
 PAGES: tuple[ConsolePage, ...] = (
     home.PAGE,
@@ -23,4 +24,5 @@ PAGES: tuple[ConsolePage, ...] = (
     AUDIT_TIMELINE,
     AUDIT_VERIFY,
     *setup.PAGES,
+    *RUNBOOK_PAGES,
 )
