@@ -50,7 +50,6 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
         col.text("Status", "status"),
         col.text("Kind", "kind"),
         *waiting.columns(),
-        col.moment("Opened", "opened_at"),
         col.whole_link("Profile", "profile"),
         col.text("Symbol", "symbol"),
         col.link("Trade", "trade"),
@@ -58,7 +57,6 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
         tables.RESOLUTION,
         col.link("Order", "order"),
         col.moment("Closed", "closed_at"),
-        col.text("Sightings", "sighting.count"),
     )
     legend = MEANINGS
     legend_title = "What the kinds mean"

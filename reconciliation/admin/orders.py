@@ -270,13 +270,12 @@ class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
         col.amount("Quantity", "quantity"),
         col.amount("Price", "price"),
         col.whole_link("Account", "account"),
-        col.link("First seen by", "first_run"),
         col.moment("First seen", "first_seen_at"),
     )
     list_defer = ("raw",)
     waits = (ExternalStatus.PENDING.value,)
     list_filter = (WaitingFilter, ("status", WordFilter), ("side", WordFilter), "account")
-    list_select_related = ("account", "first_run")
+    list_select_related = ("account",)
     narrowed_by = {"first_run__id__exact": Run}
     object_related = ("account", "first_run")
     search_by = (by_account_and_text("exchange_order_id"),)

@@ -10,7 +10,7 @@ from reconciliation.admin import display
 from reconciliation.admin.console.pages import render
 from reconciliation.admin.console.setup.acts import may_set_up
 from reconciliation.admin.deciding_types import now
-from reconciliation.admin.links import anchor
+from reconciliation.admin.links import anchor, changelist_url
 from reconciliation.admin.page import Notice, Section, Table, strong
 from reconciliation.enums import ErrandStatus, Right
 from reconciliation.selectors.people import load_who_may
@@ -32,7 +32,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
     """Show how far the set-up is."""
     may = may_set_up(request)
     accounts = load_set_up(now())
-    steps = _steps(accounts)
+    steps = _steps(accounts, may)
     following = next((step for step in steps if not step.is_done and not step.optional), None)
     sections: list[Section] = [_next(following), _table(steps, following), _accounts(accounts)]
     offers = [
@@ -49,8 +49,11 @@ def overview_page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _steps(accounts: tuple[AccountSetUp, ...]) -> list[Step]:
-    add = reverse("admin:console_setup_account_add")
+def _steps(accounts: tuple[AccountSetUp, ...], may: bool) -> list[Step]:
+    # Who may only look is led to what there is.
+    add = (
+        reverse("admin:console_setup_account_add") if may else changelist_url(ExchangeAccount)
+    )
     enabled = [each for each in accounts if each.account.enabled]
     people = count_people()
 
