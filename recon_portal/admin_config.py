@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.admin import AdminSite
 from django.contrib.admin.apps import AdminConfig
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ class PortalSite(AdminSite):
         from reconciliation.admin.console.pages import page_urls
 
         return [*page_urls(self.pages, self.admin_view), *super().get_urls()]
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Let a user change the own password; that it was changed is an event."""
+        from reconciliation.admin.people import own_password_changed
+
+        with own_password_changed(request):
+            return super().password_change(request, extra_context)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         from reconciliation.admin.console.pages import nav_items

@@ -35,7 +35,10 @@ class Environment:
     def __init__(self, default_file: Path, variables: MutableMapping[str, str] = os.environ):
         self.variables = variables
         self._faults: list[str] = []
+        own = frozenset(variables)
         self._read_file(default_file)
+        self.from_file = frozenset(variables) - own
+        """The names that only the file sets, for whoever asks where a setting comes from."""
 
     def text(self, name: str, default: str = "") -> str:
         """Return a setting; one that is empty counts as unset."""

@@ -180,6 +180,9 @@ RECON_ENVIRON = {
     for name, value in env.variables.items()
     if name.startswith(("RECON_", "ENABLE_RECON_"))
 }
+# Names alone: where each setting comes from, for the page that shows those in force.
+SET_BY_FILE = env.from_file
+SET_BY_ENVIRONMENT = frozenset(env.variables) - env.from_file
 
 LOGGING = {
     "version": 1,

@@ -3,15 +3,20 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 from reconciliation import conf
+from reconciliation.domain.signing import UnusableKey
+from reconciliation.selectors.signing_keys import load_signer, others_may_read, trusted_keys
 
 MISSING_SECRET_KEY = "recon.E001"  # noqa: S105  (an id, not a secret)
 MISSING_ALLOWED_HOSTS = "recon.E002"
 INVALID_SETTING = "recon.E003"
 WEAK_INTERNAL_API_TOKEN = "recon.E004"  # noqa: S105  (an id, not a secret)
+NO_CHECKPOINTS = "recon.W001"
+UNUSABLE_AUDIT_KEY = "recon.W002"
+PRIVATE_KEY_IS_READABLE = "recon.W003"
 MIN_TOKEN_LENGTH = 16
 
 
@@ -76,3 +81,50 @@ def check_internal_api_token(**kwargs: Any) -> list[CheckMessage]:
         )
         for fault in faults
     ]
+
+
+@register(Tags.security, deploy=True)
+def check_checkpoints(**kwargs: Any) -> list[CheckMessage]:
+    """Say that the audit trail is not signed: it can be used so, and less can be proven."""
+    view, _ = conf.load(settings.RECON_ENVIRON)
+    if view is None:
+        return []
+    unset = [
+        name
+        for name, value in (
+            ("RECON_AUDIT_CHECKPOINT_DIR", view.audit_checkpoint_dir),
+            ("RECON_AUDIT_SIGNING_KEY_FILE", view.audit_signing_key_file),
+        )
+        if value is None
+    ]
+    return [
+        Warning(
+            f"Checkpoints of the audit trail are off: {' and '.join(unset)} not set.",
+            hint=(
+                "Whoever has the database's password can cut or rewrite the trail unseen:"
+                " docs/audit.md."
+            ),
+            id=NO_CHECKPOINTS,
+        )
+        for _ in unset[:1]
+    ]
+
+
+@register(Tags.security)
+def check_audit_keys(**kwargs: Any) -> list[CheckMessage]:
+    """Say what is wrong with the keys that are set; the portal works without signing."""
+    view, _ = conf.load(settings.RECON_ENVIRON)
+    if view is None or view.audit_signing_key_file is None:
+        return []
+    try:
+        load_signer(view)
+        trusted_keys(view)
+    except UnusableKey as error:
+        hint = "`manage.py audit_checkpoint --generate-key FILE` makes one: docs/audit.md."
+        told = f"The audit trail cannot be signed or checked: {error}."
+        return [Warning(told, hint=hint, id=UNUSABLE_AUDIT_KEY)]
+    if others_may_read(view.audit_signing_key_file):
+        told = f"Others than its owner may read {view.audit_signing_key_file}."
+        hint = f"chmod 600 {view.audit_signing_key_file}"
+        return [Warning(told, hint=hint, id=PRIVATE_KEY_IS_READABLE)]
+    return []

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from reconciliation.domain.amounts import InexactAmount, parse_amount, plain
@@ -74,6 +75,9 @@ class Conf:
     auto_resume_cooldown: timedelta
     review_evidence_max_age: timedelta
     four_eyes_min_notional_usd: Decimal | None
+    audit_checkpoint_dir: Path | None
+    audit_signing_key_file: Path | None
+    audit_public_keys_dir: Path | None
 
     def as_text(self) -> dict[str, str]:
         """Return every setting in force by its public name, as text (none of them is secret)."""
@@ -175,6 +179,15 @@ def _pattern(text: str) -> ClientOrderIdPattern | None:
         return parse_pattern(text)
     except UnusablePattern as error:
         raise InvalidValue(str(error)) from error
+
+
+def _path_or_unset(text: str) -> Path | None:
+    if not text:
+        return None
+    if not text.startswith("/"):
+        # The web server and the workers need not be started in the same folder.
+        raise InvalidValue("is not the whole path, from / on")
+    return Path(text)
 
 
 def _as_text(value: object) -> str:
@@ -343,6 +356,30 @@ SETTINGS = (
         parse=_not_negative_or_unset,
         meaning="From this notional on, two people decide; unset: never.",
         example="50000",
+    ),
+    Setting(
+        name="RECON_AUDIT_CHECKPOINT_DIR",
+        field="audit_checkpoint_dir",
+        default="",
+        parse=_path_or_unset,
+        meaning="Where signed checkpoints of the audit chain are written; unset: none are.",
+        example="/srv/recon-checkpoints",
+    ),
+    Setting(
+        name="RECON_AUDIT_SIGNING_KEY_FILE",
+        field="audit_signing_key_file",
+        default="",
+        parse=_path_or_unset,
+        meaning="The private key that signs checkpoints and exports; unset: neither is signed.",
+        example="/etc/recon/audit-signing-key.pem",
+    ),
+    Setting(
+        name="RECON_AUDIT_PUBLIC_KEYS_DIR",
+        field="audit_public_keys_dir",
+        default="",
+        parse=_path_or_unset,
+        meaning="Public keys, old ones too, that checkpoints are checked with.",
+        example="/etc/recon/audit-public-keys",
     ),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}

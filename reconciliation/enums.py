@@ -175,6 +175,15 @@ class ErrandStatus(TextChoices):
     FAILED = "FAILED"
 
 
+class CheckState(TextChoices):
+    """How one part of an account's test went. What is not asked is not there at that exchange."""
+
+    PASSED = "PASSED"
+    WARNING = "WARNING"
+    FAILED = "FAILED"
+    NOT_ASKED = "NOT_ASKED"
+
+
 ENDED_ERRAND_STATUSES = frozenset({ErrandStatus.DONE, ErrandStatus.FAILED})
 
 
@@ -348,6 +357,17 @@ RIGHTS_OF_ROLES = {
 }
 
 
+class SetUpRefusal(TextChoices):
+    """Why a person's word about the set-up was not carried out; only the event was written."""
+
+    DENIED = "DENIED"
+    ONESELF = "ONESELF"
+    SUPERUSER_ONLY = "SUPERUSER_ONLY"
+    LAST_SUPERUSER = "LAST_SUPERUSER"
+    REASON_NEEDED = "REASON_NEEDED"
+    CONFLICT = "CONFLICT"
+
+
 class PauseSource(TextChoices):
     """Who stopped a profile's trading. Both can hold at once, and each ends by itself."""
 
@@ -484,3 +504,24 @@ class DeliveryOutcome(TextChoices):
     UNCHANGED = "unchanged"
     MERGED = "merged"
     REFUSED = "refused"
+
+
+class TimelineSource(TextChoices):
+    """Where a moment in the life of a trade is recorded, in the order of one and the same moment.
+
+    What the exchange did stands before what was concluded from it, and that before the record.
+    """
+
+    ORDER_PLACED = "order_placed", "order"
+    FILL = "fill", "fill"
+    ORDER_ENDED = "order_ended", "order"
+    READING = "reading", "heartbeat"
+    MISMATCH_SEEN = "mismatch_seen", "mismatch"
+    CANDIDATE_JUDGED = "candidate_judged", "backfill"
+    REVIEW_OPENED = "review_opened", "review"
+    DECISION = "decision", "decision"
+    HISTORY = "history", "history"
+    REVIEW_CLOSED = "review_closed", "review"
+    CANDIDATE_CLOSED = "candidate_closed", "backfill"
+    MISMATCH_RESOLVED = "mismatch_resolved", "mismatch"
+    AUDIT = "audit", "audit trail"

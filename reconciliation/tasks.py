@@ -5,10 +5,11 @@ wanted before it acts. What a task returns is what the console shows of it: a se
 FAILED for an expected reason is such a sentence and a row of its own; a task that fails is a fault.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django.conf import settings
@@ -26,9 +27,17 @@ from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.cycles.ports import Ports
 from reconciliation.cycles.reconcile import reconcile_account as run_cycle
 from reconciliation.domain.audit import system_actor
-from reconciliation.enums import RunKind
+from reconciliation.domain.checkpoints import CHECKPOINT_EVERY, VERIFIED_EVERY
+from reconciliation.enums import ErrandKind, RunKind
+from reconciliation.handlers.checkpoints import CheckpointOutcome, write_checkpoint
+from reconciliation.handlers.errands import schedule_errand
+from reconciliation.handlers.jobs import drop_old_failures
 from reconciliation.models import ExchangeAccount
+from reconciliation.selectors.checkpoints import last_checkpoint_at
 from reconciliation.selectors.locks import claimed_until, last_ended_run
+from reconciliation.selectors.schedules import switched_off
+
+logger = logging.getLogger(__name__)
 
 WATCH = system_actor("watch")
 # Tasks that may wait besides those of the accounts: signs of life, runs that come back.
@@ -52,6 +61,9 @@ _JOBS = {
 
 def reconcile_all() -> str:
     """Queue the loop's task of every enabled account."""
+    by = switched_off().get("reconcile")
+    if by is not None:
+        return f"the loop was switched off by {by}: nothing is queued"
     return _queue_all(RunKind.RECONCILE)
 
 
@@ -59,6 +71,9 @@ def heartbeat_all() -> str:
     """Queue the heartbeat's task of every enabled account, unless it is switched off."""
     if not _ports(os.getpid()).conf.parity_enabled:
         return "the heartbeat is off: ENABLE_RECON_POSITION_PARITY_HEARTBEAT=false"
+    by = switched_off().get("heartbeat")
+    if by is not None:
+        return f"the heartbeat was switched off by {by}: nothing is queued"
     return _queue_all(RunKind.HEARTBEAT)
 
 
@@ -122,12 +137,41 @@ def watch_loops() -> str:
     accounts = list(ExchangeAccount.objects.order_by("pk"))
     for account in accounts:
         watch_loop(account=account, ports=ports, actor=WATCH)
-    return f"looked at the loops of {len(accounts)} accounts"
+    dropped = drop_old_failures(now=ports.clock.now())
+    tidied = f"; dropped {dropped} old failed tasks" if dropped else ""
+    return f"looked at the loops of {len(accounts)} accounts{tidied}"
 
 
 def do_errand(errand_id: int) -> str:
     """Do what a person asked for on a page; return what became of it, in words."""
     return do_errand_of_person(errand_id=errand_id, ports=_ports(os.getpid()))
+
+
+def verify_audit() -> str:
+    """Have the whole audit chain checked, once a day; a long one goes on in further tasks."""
+    errand = schedule_errand(
+        kind=ErrandKind.VERIFY_AUDIT,
+        asked_by="the daily schedule",
+        every=VERIFIED_EVERY,
+        clock=_ports(os.getpid()).clock,
+    )
+    if errand is None:
+        return "the chain was checked lately, or a worker is at it: nothing to do"
+    return do_errand(errand.pk)
+
+
+def checkpoint_audit() -> str:
+    """Sign the end of the audit chain, once an hour; return what became of it, in words."""
+    ports = _ports(os.getpid())
+    now, last = ports.clock.now(), last_checkpoint_at(ports.conf)
+    if last is not None and timedelta(0) <= now - last < CHECKPOINT_EVERY / 2:
+        return f"a checkpoint was made at {last:%H:%M:%S}: nothing to do"
+    done = write_checkpoint(
+        conf=ports.conf, clock=ports.clock, actor=system_actor("audit_checkpoint")
+    )
+    if done.outcome in (CheckpointOutcome.UNUSABLE, CheckpointOutcome.BROKEN):
+        logger.error("audit checkpoint: %s", done.says)
+    return done.says
 
 
 def beat() -> None:

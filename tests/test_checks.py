@@ -17,11 +17,17 @@ from reconciliation.checks import (
     INVALID_SETTING,
     MISSING_ALLOWED_HOSTS,
     MISSING_SECRET_KEY,
+    NO_CHECKPOINTS,
+    PRIVATE_KEY_IS_READABLE,
+    UNUSABLE_AUDIT_KEY,
     WEAK_INTERNAL_API_TOKEN,
+    check_audit_keys,
+    check_checkpoints,
     check_internal_api_token,
     check_secrets,
     check_settings,
 )
+from tests.signing import make_key
 
 ROOT = Path(__file__).parents[1]
 GOOD: dict[str, Any] = {
@@ -142,3 +148,23 @@ def test_a_process_without_a_secret_says_so_in_a_line_and_no_traceback():
     assert done.returncode != 0
     assert MISSING_SECRET_KEY in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_that_nothing_is_signed_is_a_warning_and_no_refusal(tmp_path: Path):
+    with override_settings(RECON_ENVIRON={}):
+        (warning,) = check_checkpoints()
+        assert (warning.id, warning.level) == (NO_CHECKPOINTS, checks.WARNING)
+        assert "RECON_AUDIT_CHECKPOINT_DIR and RECON_AUDIT_SIGNING_KEY_FILE" in warning.msg
+        assert check_audit_keys() == []
+    with override_settings(RECON_ENVIRON={"RECON_AUDIT_CHECKPOINT_DIR": str(tmp_path)}):
+        assert "RECON_AUDIT_CHECKPOINT_DIR" not in check_checkpoints()[0].msg
+
+
+def test_a_key_that_cannot_be_used_or_that_others_may_read_is_a_warning(tmp_path: Path):
+    private, _ = make_key(tmp_path)
+    with override_settings(RECON_ENVIRON={"RECON_AUDIT_SIGNING_KEY_FILE": str(private)}):
+        assert check_audit_keys() == []
+        private.chmod(0o640)
+        assert [each.id for each in check_audit_keys()] == [PRIVATE_KEY_IS_READABLE]
+        private.write_text("no key")
+        assert [each.id for each in check_audit_keys()] == [UNUSABLE_AUDIT_KEY]

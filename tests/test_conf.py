@@ -52,6 +52,9 @@ SAMPLES: dict[str, tuple[str, object, list[str]]] = {
         Decimal("50000.5"),
         ["-1", "off", "1e400", "0.0000000000000000001"],
     ),
+    "RECON_AUDIT_CHECKPOINT_DIR": ("/srv/checks", Path("/srv/checks"), ["var/checks", "~/x"]),
+    "RECON_AUDIT_SIGNING_KEY_FILE": ("/etc/key.pem", Path("/etc/key.pem"), ["key.pem"]),
+    "RECON_AUDIT_PUBLIC_KEYS_DIR": ("/etc/keys", Path("/etc/keys"), ["./keys"]),
     "RECON_CLIENT_ORDER_ID_PATTERN": (
         SCHEME,
         parse_pattern(SCHEME),

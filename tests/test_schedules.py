@@ -120,7 +120,13 @@ def test_a_task_that_its_schedule_does_not_queue_in_time_is_neglected(hand: dict
 
 def test_an_interval_of_whole_minutes_is_kept_and_another_one_is_refused() -> None:
     table = jobs(conf.require({"RECON_INTERVAL_SECONDS": "180"}))
-    assert {job.name: job.minutes for job in table} == {"reconcile": 3, "heartbeat": 3, "watch": 1}
+    assert {job.name: job.minutes for job in table} == {
+        "reconcile": 3,
+        "heartbeat": 3,
+        "watch": 1,
+        "verify_audit": 24 * 60,
+        "checkpoint_audit": 60,
+    }
     with pytest.raises(NotInMinutes, match=r"90 is not a multiple of 60: .*=60"):
         jobs(conf.require({"RECON_INTERVAL_SECONDS": "90"}))
 
@@ -128,14 +134,15 @@ def test_an_interval_of_whole_minutes_is_kept_and_another_one_is_refused() -> No
 def test_the_command_tells_what_it_did() -> None:
     out = StringIO()
     call_command("sync_schedules", stdout=out)
-    made = ["heartbeat", "created", "reconcile", "created", "watch", "created"]
+    names = ["checkpoint_audit", "heartbeat", "reconcile", "verify_audit", "watch"]
+    made = [word for name in names for word in (name, "created")]
     assert out.getvalue().split() == ["SCHEDULE", "OUTCOME", "CHANGES", *made]
     Schedule.objects.update(repeats=0)
     out = StringIO()
     call_command("sync_schedules", "--json", stdout=out)
     repaired = {"outcome": "repaired", "changes": ["repeats: 0 → -1"]}
     assert json.loads(out.getvalue()) == {
-        "schedules": [{"name": name, **repaired} for name in ("heartbeat", "reconcile", "watch")]
+        "schedules": [{"name": name, **repaired} for name in names]
     }
 
 

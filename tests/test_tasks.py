@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connections
-from django_q.models import OrmQ, Schedule
+from django_q.models import OrmQ, Schedule, Task
 from django_q.scheduler import scheduler
 
 from reconciliation import conf, tasks
@@ -259,7 +259,24 @@ def test_two_schedulers_on_one_database_queue_a_job_once() -> None:
         thread.join()
 
     assert sorted(row.func() for row in OrmQ.objects.all()) == [
+        "reconciliation.tasks.checkpoint_audit",
         "reconciliation.tasks.heartbeat_all",
         "reconciliation.tasks.reconcile_all",
+        "reconciliation.tasks.verify_audit",
         "reconciliation.tasks.watch_loops",
     ]
+
+
+def test_the_watch_drops_failed_tasks_that_are_old_or_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("reconciliation.handlers.jobs.FAILURES_KEPT", 2)
+    now = datetime.now(UTC)
+    for name, days in (("new", 0), ("yesterday", 1), ("last week", 7), ("long ago", 31)):
+        at = now - timedelta(days=days)
+        Task.objects.create(id=name, name=name, func="beat", started=at, stopped=at, success=False)
+    Task.objects.create(id="done", name="done", func="beat", started=now, stopped=now, success=True)
+    assert tasks.watch_loops().endswith("; dropped 2 old failed tasks")
+    assert set(Task.objects.values_list("id", flat=True)) == {"new", "yesterday", "done"}
+    assert "dropped" not in tasks.watch_loops()
+    tasks._ports.cache_clear()

@@ -1,19 +1,23 @@
 """Exchange accounts and profiles: who trades where, and what they have at hand."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 
 from reconciliation.admin import columns as col
 from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.console.profile import standing_sections, timeline
+from reconciliation.admin.deciding_types import Viewer
 from reconciliation.admin.links import anchor, changelist_url, link
 from reconciliation.admin.page import Block, Facts, Grid, Section
 from reconciliation.admin.pausing import PausingAdmin
+from reconciliation.admin.running import run_now_offer
 from reconciliation.admin.search import by_text
-from reconciliation.enums import MismatchStatus
+from reconciliation.enums import HOLDING_TRADE_STATUSES, MismatchStatus
 from reconciliation.models import (
-    CapitalBalance,
     CapitalEntry,
     Decision,
     Escalation,
@@ -26,15 +30,14 @@ from reconciliation.models import (
     Pause,
     Position,
     Profile,
-    ProfileLease,
     Run,
     Trade,
     WatchdogState,
 )
 
 SET_ON_THE_SERVER = (
-    "Read-only here: accounts and profiles are set on the server, as docs/operations.md describes, "
-    "so that each change has its audit event."
+    "Read-only here: accounts and profiles are changed under Set-up, so that each change has its "
+    "audit event."
 )
 
 
@@ -54,6 +57,19 @@ class ExchangeAccountAdmin(ReadOnlyAdmin[ExchangeAccount]):
     ordering = ("name",)
     search_by = (by_text("name"),)
     search_help_text = "The whole name of an account."
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show an account, and the button that runs one of its jobs now."""
+        offers = [run_now_offer(Viewer.of(request), object_id)]
+        return super().change_view(
+            request, object_id, form_url, {"offers": offers, **(extra_context or {})}
+        )
 
     def sections(self, obj: ExchangeAccount) -> Iterable[Section]:
         here = {"account__id__exact": obj.pk}
@@ -141,18 +157,35 @@ class ProfileAdmin(PausingAdmin):
 
     def sections(self, obj: Profile) -> Iterable[Section]:
         here = {"profile__id__exact": obj.pk}
+        yield from standing_sections(obj)
+        yield tables.trades(
+            Trade.objects.filter(profile=obj, status__in=sorted(HOLDING_TRADE_STATUSES)),
+            title="Open trades",
+            lookups=here | {"status__in": ",".join(sorted(HOLDING_TRADE_STATUSES))},
+            empty="No trade of this profile is open.",
+        )
+        yield tables.mismatches(
+            Mismatch.objects.filter(profile=obj, status=MismatchStatus.OPEN),
+            title="Open mismatches",
+            lookups=here | {"status__exact": MismatchStatus.OPEN.value},
+            empty="No mismatch of this profile is open.",
+        )
+        yield supervision_tables.pauses(
+            Pause.objects.filter(profile=obj),
+            title="Pauses",
+            lookups=here,
+            empty="This profile has never been paused.",
+        )
         yield Facts(
             title="Profile",
             rows=[
                 ("Name", display.text(obj.name)),
                 ("Account", link(obj.account)),
                 ("Sub tag", display.text(obj.sub_tag)),
-                ("Allocated capital", f"{display.amount(obj.allocated_capital_usd)} USD"),
                 ("Enabled", display.yes_no(obj.enabled)),
                 ("Created", display.moment(obj.created_at)),
-                ("Reconciliation lock", link(_lease(obj))),
-                ("Capital", link(_capital(obj))),
                 ("Watchdog", link(_watchdog(obj))),
+                *(("All that was done to it", url) for url in [timeline(obj)] if url),
             ],
         )
         yield Grid(
@@ -180,23 +213,11 @@ class ProfileAdmin(PausingAdmin):
             lookups=here,
             empty="This profile has no order.",
         )
-        yield tables.mismatches(
-            Mismatch.objects.filter(profile=obj, status=MismatchStatus.OPEN),
-            title="Open mismatches",
-            lookups=here | {"status__exact": MismatchStatus.OPEN.value},
-            empty="No mismatch of this profile is open.",
-        )
         yield supervision_tables.escalations(
             Escalation.objects.unresolved().filter(profile=obj),
             title="Escalations that are not resolved",
             lookups=here,
             empty="Nothing of this profile is escalated.",
-        )
-        yield supervision_tables.pauses(
-            Pause.objects.filter(profile=obj),
-            title="Pauses",
-            lookups=here,
-            empty="This profile has never been paused.",
         )
         yield supervision_tables.capital_entries(
             CapitalEntry.objects.filter(profile=obj),
@@ -211,14 +232,6 @@ class ProfileAdmin(PausingAdmin):
             empty="Nobody has decided anything about this profile.",
         )
         yield tables.audit_events_of(obj)
-
-
-def _lease(profile: Profile) -> ProfileLease | None:
-    return getattr(profile, "lease", None)
-
-
-def _capital(profile: Profile) -> CapitalBalance | None:
-    return getattr(profile, "capital", None)
 
 
 def _watchdog(profile: Profile) -> WatchdogState | None:

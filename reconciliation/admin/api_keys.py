@@ -15,8 +15,8 @@ from reconciliation.domain.api_keys import key_state
 from reconciliation.models import ApiKey, ApiKeyProfile, ApiKeyUse, Profile
 
 _MADE_ON_THE_SERVER = (
-    "Read-only: keys are created and revoked on the server, by `manage.py api_key`, so that each "
-    "change has its audit event. A key itself is shown once, when it is created."
+    "Read-only: keys are created and revoked under Set-up, so that each change has its audit "
+    "event. A key itself is shown once, when it is created."
 )
 _BY_KEY = through("api_key", ApiKey, by_text("name"), by_text("public_id"))
 _BY_KEY_TEXT = "The whole name or id of a key."

@@ -1,82 +1,71 @@
-"""The audit chain, as compliance reads it: newest first, each event beside its neighbours."""
+"""One event of the audit chain: what it changed, who stood behind it, whether its links hold."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
+from reconciliation.admin import audit_words, display, tables
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, tables
+from reconciliation.admin.audit_proofs import AuditNeighbours, people_of, proofs_of
+from reconciliation.admin.audit_urls import explorer_url, timeline_url
 from reconciliation.admin.base import ReadOnlyAdmin
-from reconciliation.admin.filters import WordFilter
-from reconciliation.admin.links import link, link_to
-from reconciliation.admin.page import Block, Facts, Notice, Section, Table
-from reconciliation.admin.search import by_number, by_text, by_uuid
+from reconciliation.admin.deciding_types import now
+from reconciliation.admin.links import anchor, link, link_to
+from reconciliation.admin.objects import audited_model
+from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.sides import compare_change
-from reconciliation.domain.audit import leaf_of
 from reconciliation.models import AuditEvent, AuditHead, ExchangeAccount, Profile, Run
-
-
-def run_link(event: AuditEvent) -> str:
-    """Return a link to the run in which an event happened."""
-    if event.run_id is None:
-        return display.NOTHING
-    return link_to(Run, event.run_id, f"run {event.run_id}")
 
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
+    """The page of an event; the list of events is the console's explorer."""
+
+    list_title = "Audit trail"
+    ordering = ("-sequence",)
     note = (
         "Read-only and append-only: every event is sealed to the one before it, so that an edit "
         "or a gap can be shown. manage.py audit_verify checks the whole chain."
     )
-    empty_text = "No audit event is recorded: nothing has been changed or refused yet."
-    list_display = (
-        col.text("Sequence", "sequence"),
-        col.moment("Time", "occurred_at"),
-        col.text("Action", "action"),
-        col.text("Outcome", "outcome"),
-        col.Column("Object", tables.object_link),
-        col.text("Actor", "actor_name"),
-        col.text("Profile", "profile_name"),
-        col.text("Account", "account_name"),
-        col.Column("Run", run_link),
-    )
-    list_defer = ("payload",)
-    list_filter = (("outcome", WordFilter), ("actor_type", WordFilter))
-    narrowed_by = {
-        "object_type__exact": None,
-        "object_id__exact": None,
-        "run_id__exact": Run,
-        "action__exact": None,
-    }
-    ordering = ("-sequence",)
-    search_by = (
-        by_text("action", shaped=r"[a-z_]+(\.[a-z_]+)+"),
-        by_number("sequence"),
-        by_number("run_id"),
-        by_uuid("event_id"),
-        by_text("hash", shaped=r"[0-9a-f]{64}"),
-    )
-    search_help_text = (
-        "A whole action (trade.synthetic_exit), event id or hash, or the number of an event or run."
-    )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the explorer; a condition of an address that was kept stays one."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = {
+            name.removesuffix("__exact"): value for name, value in request.GET.items() if value
+        }
+        return HttpResponseRedirect(explorer_url(asked))
 
     def sections(self, obj: AuditEvent) -> Iterable[Section]:
-        if leaf_of(obj.payload) != obj.leaf:
-            yield Notice(
-                level="error",
-                sentence="The payload of this event is not the one that was sealed.",
-            )
-        said = _said(obj.payload)
+        chain = AuditNeighbours.of(obj)
+        yield from chain.faults()
+        said = audit_words.said_of(obj.payload)
         account = ExchangeAccount.objects.filter(name=obj.account_name).first()
-        yield Facts(title="Event", rows=[*_event(obj, account), *_decision(said)])
+        yield Facts(
+            title="Event",
+            rows=[
+                ("What happened", audit_words.sentence(obj)),
+                *_event(obj, account),
+                *_why(said),
+            ],
+        )
         before, after = said.get("before"), said.get("after")
         if isinstance(before, Mapping) and isinstance(after, Mapping) and (before or after):
             yield from compare_change(before, after, object_type=obj.object_type, account=account)
-        yield _neighbours(obj)
-        yield Block.of(title="Payload", text=display.pretty_json_text(obj.payload))
+        yield Facts(title="Who", rows=people_of(obj, said))
+        yield Facts(title="Under which settings, with which evidence", rows=proofs_of(obj, said))
+        yield chain.table()
+        yield Block.of(
+            title="Payload",
+            text=display.pretty_json_text(obj.payload),
+            folded="Show the payload that was sealed",
+        )
         yield Facts(
             title="Seal",
             rows=[
@@ -88,72 +77,39 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
         )
 
 
-def _said(payload: str) -> dict[str, Any]:
-    try:
-        said = json.loads(payload)
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
 def _event(event: AuditEvent, account: ExchangeAccount | None) -> list[tuple[str, str]]:
     profile = Profile.objects.filter(name=event.profile_name).first()
+    run = link_to(Run, event.run_id, f"run {event.run_id}") if event.run_id else display.NOTHING
     return [
         ("Sequence", str(event.sequence)),
-        ("Time", display.moment(event.occurred_at)),
-        ("Action", display.text(event.action)),
-        ("Outcome", display.text(event.outcome)),
+        ("Time", display.age(event.occurred_at, now())),
+        ("Action", anchor(explorer_url({"action": event.action}), display.text(event.action))),
+        ("Outcome", audit_words.outcome(event)),
         ("Object", tables.object_link(event)),
-        ("Run", run_link(event)),
+        ("All that concerns it", _timeline(event)),
+        ("Run", run),
         # An event keeps the names as they were; one that is gone is shown as words.
         ("Profile", link(profile) if profile else display.text(event.profile_name)),
         ("Account", link(account) if account else display.text(event.account_name)),
-        ("Actor", _actor(event)),
         ("Event id", str(event.event_id)),
     ]
 
 
-def _actor(event: AuditEvent) -> str:
-    who = f"{event.actor_type} {event.actor_id}".strip()
-    return display.text(f"{event.actor_name} ({who})")
+def _timeline(event: AuditEvent) -> str:
+    is_user = event.object_type == "user" and event.object_id.isascii()
+    if audited_model(event.object_type, event.object_id) is None and not (
+        is_user and event.object_id.isdigit()
+    ):
+        return display.NOTHING
+    url = timeline_url(event.object_type, int(event.object_id))
+    return anchor(url, f"timeline of {event.object_type.replace('_', ' ')} {event.object_id}")
 
 
-def _decision(said: Mapping[str, Any]) -> list[tuple[str, str]]:
-    names = {"reason": "Reason code", "comment": "Comment", "maker": "Maker", "checker": "Checker"}
+def _why(said: Mapping[str, Any]) -> list[tuple[str, str]]:
+    names = {"reason": "Reason code", "comment": "Comment"}
     return [
         (words, display.inline_json(said[name])) for name, words in names.items() if said.get(name)
     ]
-
-
-def _neighbours(event: AuditEvent) -> Table:
-    """Return the events before and after; the chain has no gap, so a missing one is told."""
-    around = {
-        found.sequence: found
-        for found in AuditEvent.objects.filter(
-            sequence__in=(event.sequence - 1, event.sequence + 1)
-        ).defer("payload")
-    }
-    before, after = around.get(event.sequence - 1), around.get(event.sequence + 1)
-    return Table(
-        title="Neighbours in the chain",
-        headings=["Which", "Event", "Action", "Outcome"],
-        rows=[
-            _neighbour(
-                "Previous", before, "this is the first event" if _first(event) else "missing"
-            ),
-            _neighbour("Next", after, "this is the newest event"),
-        ],
-    )
-
-
-def _first(event: AuditEvent) -> bool:
-    return event.sequence == 1
-
-
-def _neighbour(which: str, event: AuditEvent | None, absent: str) -> list[str]:
-    if event is None:
-        return [which, absent, display.NOTHING, display.NOTHING]
-    return [which, link(event), display.text(event.action), display.text(event.outcome)]
 
 
 @admin.register(AuditHead)

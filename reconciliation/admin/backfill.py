@@ -5,18 +5,20 @@ from collections.abc import Iterable
 from django.contrib import admin
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, supervision_tables, tables
+from reconciliation.admin import display, supervision_tables, tables, waiting
 from reconciliation.admin.deciding_bulk import BulkAdmin
 from reconciliation.admin.deciding_queues import load_queue_case
 from reconciliation.admin.deciding_terms import RIGHTS
-from reconciliation.admin.deciding_types import Case
-from reconciliation.admin.filters import WordFilter
+from reconciliation.admin.deciding_types import QueuedCase
+from reconciliation.admin.filters import WaitingFilter, WordFilter
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.questions import question_sections
 from reconciliation.admin.reasons import NO_GO
 from reconciliation.admin.search import by_account_and_text, by_number, through
+from reconciliation.enums import WAITING_REVIEW_STATUSES
 from reconciliation.models import BackfillCandidate, Decision, Fill, Run, Trade
+from reconciliation.selectors.queues import Queue
 
 
 def _reasons(row: BackfillCandidate) -> str:
@@ -36,6 +38,7 @@ class BackfillCandidateAdmin(BulkAdmin[BackfillCandidate]):
     list_display = (
         col.Column("Candidate", lambda row: str(row.pk)),
         col.text("Status", "status"),
+        *waiting.columns(),
         col.text("Verdict", "verdict"),
         col.Column("Reasons", _reasons),
         col.text("Mode", "mode"),
@@ -50,7 +53,9 @@ class BackfillCandidateAdmin(BulkAdmin[BackfillCandidate]):
     legend = NO_GO
     legend_title = "What the reasons mean"
     list_defer = ("evidence",)
+    waits = tuple(sorted(WAITING_REVIEW_STATUSES))
     list_filter = (
+        WaitingFilter,
         ("status", WordFilter),
         ("verdict", WordFilter),
         ("mode", WordFilter),
@@ -72,7 +77,10 @@ class BackfillCandidateAdmin(BulkAdmin[BackfillCandidate]):
     )
     search_help_text = "A whole trade id or exchange fill id, or the number of a candidate."
 
-    def case(self, pk: int) -> Case | None:
+    def queue_of(self, row: BackfillCandidate) -> Queue:
+        return Queue.BACKFILL
+
+    def case(self, pk: int) -> QueuedCase | None:
         return load_queue_case(BackfillCandidate, pk)
 
     def sections(self, obj: BackfillCandidate) -> Iterable[Section]:

@@ -17,12 +17,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 
-from reconciliation.admin.links import changelist_url, label, link, title
-from reconciliation.admin.objects import audit_trail_of
+from reconciliation.admin.audit_urls import explorer_url_of, timeline_url_of
+from reconciliation.admin.links import label, link, title
+from reconciliation.admin.objects import audit_word, model_of
 from reconciliation.admin.page import Grid, Section, gathered
 from reconciliation.admin.paginator import CappedPaginator
 from reconciliation.admin.search import Lookup, matching
-from reconciliation.models import AuditEvent
 
 M = TypeVar("M", bound=Model)
 
@@ -43,6 +43,7 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
     actions = None
     # Only the filters use it: a column's cell is never empty.
     empty_value_display = "none"
+    object_template = "admin/reconciliation/object.html"
     change_list_template = "admin/reconciliation/change_list.html"
     list_max_show_all = 50
     list_per_page = 50
@@ -131,7 +132,7 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
         obj = self._load(unquote(object_id))
         return TemplateResponse(
             request,
-            "admin/reconciliation/object.html",
+            self.object_template,
             {
                 **self.admin_site.each_context(request),
                 "title": title(obj),
@@ -155,11 +156,13 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
         object_id: str,
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Lead to the audit trail: Django's own log of edits stays empty, for there are none."""
+        """Lead to the row's timeline: Django's own log of edits stays empty, for there are none."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        trail = audit_trail_of(self._load(unquote(object_id)))
-        return HttpResponseRedirect(changelist_url(AuditEvent, trail))
+        row = self._load(unquote(object_id))
+        # What the trail has no word for is found by its own model's name, if at all.
+        known = model_of(audit_word(self.model)) is not None
+        return HttpResponseRedirect(timeline_url_of(row) if known else explorer_url_of(row))
 
     def _load(self, pk: str) -> M:
         try:

@@ -19,10 +19,13 @@ from django.utils.text import capfirst
 
 from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.busy import Busy, busy_account
+from reconciliation.admin.consequences import consequence_sections
 from reconciliation.admin.deciding_forms import DecisionForm, note_of, shown_terms
 from reconciliation.admin.deciding_types import Case, Desk, Preview, Told, Viewer
 from reconciliation.admin.links import changelist_url, label, object_url, title
-from reconciliation.admin.page import gathered
+from reconciliation.admin.page import Section, gathered
+from reconciliation.admin.seen import difference, sealed
 from reconciliation.enums import DecisionRefusal
 
 M = TypeVar("M", bound=Model)
@@ -48,6 +51,30 @@ TITLES = {
     "reverse": "Reverse",
 }
 """The verbs by the words of their pages and buttons."""
+KEYS = {
+    "approve": "a",
+    "adopt": "a",
+    "allocate": "l",
+    "reject": "x",
+    "ignore": "x",
+    "refresh": "e",
+    "reopen": "o",
+    "reverse": "v",
+}
+"""The keys of the buttons on a row's page."""
+SAYS = {
+    ("reviewitem", "approve"): "writes the exit that the books lack; no order is placed",
+    ("reviewitem", "reject"): "keeps the books as they are; the slice is open again",
+    ("backfillcandidate", "approve"): "books the fill as the exit of one slice",
+    ("backfillcandidate", "reject"): "sets the fill aside as not ours; no books are written",
+    ("", "allocate"): "books it in parts, each to a slice that you name",
+    ("", "adopt"): "writes it into the books of a profile; no order is placed",
+    ("", "ignore"): "marks it as not ours; no books are written",
+    ("", "refresh"): "a worker reads the exchange again; nothing is decided",
+    ("", "reopen"): "asks the question again",
+    ("", "reverse"): "takes back what the decision wrote",
+}
+"""What pressing each button comes to, by the model and the verb."""
 
 
 class DecidingAdmin(ReadOnlyAdmin[M]):
@@ -75,19 +102,31 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show one row, and what this person may do about it now."""
-        offers = self._offers(request, object_id) if self.has_view_permission(request) else []
-        return super().change_view(
-            request, object_id, form_url, {"offers": offers, **(extra_context or {})}
-        )
-
-    def _offers(self, request: HttpRequest, object_id: str) -> list[dict[str, str]]:
+        response = super().change_view(request, object_id, form_url, extra_context)
+        context: dict[str, Any] | None = getattr(response, "context_data", None)
         is_number = object_id.isascii() and object_id.isdigit() and len(object_id) < 19
-        case = self.case(int(object_id)) if is_number else None
-        if case is None:
-            return []
+        case = self.case(int(object_id)) if is_number and context is not None else None
+        if context is None or case is None:
+            return response
+        context["offers"] = self._offers(request, case)
+        context |= self.stands_on_top(case)
+        context["sections"] = [*context.pop("standing", ()), *context["sections"]]
+        response.template_name = "admin/reconciliation/item.html"  # type: ignore[attr-defined]
+        return response
+
+    def stands_on_top(self, case: Any) -> dict[str, Any]:
+        """Return what stands above the buttons of a row (`heads`), and how it is followed."""
+        return {}
+
+    def _offers(self, request: HttpRequest, case: Case) -> list[dict[str, str]]:
         filters = request.GET.get(FILTERS, "")
+        object_id = case.row.pk
         return [
             {
+                "key": KEYS.get(each.verb, ""),
+                "says": SAYS.get(
+                    (str(self.opts.model_name), each.verb), SAYS.get(("", each.verb), "")
+                ),
                 "label": each.label,
                 "why_not": each.why_not,
                 "url": "" if each.why_not else self.decide_url(object_id, each.verb, filters),
@@ -145,8 +184,12 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
             return self._denied(request, case, told.sentence)
         if told.code in MOVED_ON:
             return self._moved_on(request, case, verb, told)
+        preview = case.preview(verb, terms, viewer)
+        if told.code == DecisionRefusal.LOCKED:
+            busy = busy_account(case.row.account_id, clock=Desk.of(request).clock)
+            return busy.mark(self._confirm(request, case, verb, form, preview, busy=busy))
         form.refuse(told.code, told.sentence)
-        return self._confirm(request, case, verb, form, case.preview(verb, terms, viewer))
+        return self._confirm(request, case, verb, form, preview)
 
     def _confirm(
         self,
@@ -157,6 +200,7 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
         preview: Preview,
         *,
         note: str = "",
+        busy: Busy | None = None,
     ) -> HttpResponse:
         # After a refusal or a bad number the terms shown are none: the next press shows them first.
         terms = form.terms() if form.is_bound else form.initial_terms()
@@ -176,24 +220,38 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
                 "note": note,
                 "lines": preview.sentences if not preview.sections else (),
                 "has_terms": bool(case.fields(verb) or form.takers),
-                "sections": [*gathered(case.facts()), *gathered(preview.sections)],
+                "again": busy is not None,
+                "sections": [
+                    *([] if busy is None else [busy.notice()]),
+                    *gathered(case.facts()),
+                    *gathered(self._effects(case, preview)),
+                ],
+                "seen": sealed(case),
                 "filters": _filters(request),
             },
         )
+
+    def _effects(self, case: Case, preview: Preview) -> list[Section]:
+        """Return what will be written, and what that does to the profiles."""
+        profile = getattr(case.row, "profile_id", None)
+        ids = set() if profile is None else {profile}
+        effects = consequence_sections(None if preview.code else preview.effect, ids)
+        return [*preview.sections, *effects]
 
     def _next(self, request: HttpRequest, case: Case, told: Told) -> HttpResponse:
         """Lead to the next row that waits, as the list was filtered."""
         messages.success(request, f"{title(case.row)}: {display.text(told.sentence)}")
         filters = _filters(request)
-        if told.sentence.startswith("queued"):
+        if told.stays:
             return HttpResponseRedirect(_with(object_url(type(case.row), case.row.pk), filters))
         if case.waiting().query.is_empty():
             return HttpResponseRedirect(object_url(type(case.row), case.row.pk))
         waiting = self._listed(request, filters).filter(
             pk__in=case.waiting().exclude(pk=case.row.pk).values("pk")
         )
-        older = waiting.filter(pk__lt=case.row.pk).order_by("-pk").first()
-        following = older or waiting.order_by("-pk").first()
+        # The oldest waits longest; what somebody passed over comes again after the newest.
+        newer = waiting.filter(pk__gt=case.row.pk).order_by("pk").first()
+        following = newer or waiting.order_by("pk").first()
         if following is not None:
             return HttpResponseRedirect(_with(object_url(type(following), following.pk), filters))
         messages.info(request, "Nothing else waits here.")
@@ -235,6 +293,7 @@ class DecidingAdmin(ReadOnlyAdmin[M]):
                 "reason": request.POST.get("reason", ""),
                 "sections": gathered(
                     [
+                        *difference(fresh, request.POST.get("seen", "")),
                         *fresh.facts(),
                         replace(
                             supervision_tables.decisions(

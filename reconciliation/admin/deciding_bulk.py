@@ -1,7 +1,7 @@
 """Decide on several rows of a list: shown before, by the rows and versions that were seen, each
 answered by itself after."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -13,14 +13,29 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
-from reconciliation.admin import display
+from reconciliation.admin import display, waiting
+from reconciliation.admin.busy import busy_account
 from reconciliation.admin.deciding import DENIALS, FILTERS, TITLES, DecidingAdmin
 from reconciliation.admin.deciding_forms import DecisionForm
-from reconciliation.admin.deciding_types import Case, Desk, Preview, Terms, Told, Viewer
+from reconciliation.admin.deciding_types import (
+    Case,
+    Desk,
+    Preview,
+    QueuedCase,
+    Terms,
+    Told,
+    Viewer,
+    now,
+)
+from reconciliation.admin.errands import FOLLOWED_EVERY_SECONDS
+from reconciliation.admin.gates import nobodys_gates
 from reconciliation.admin.links import changelist_url, link
-from reconciliation.admin.page import Table, gathered, strong
+from reconciliation.admin.page import Section, Table, gathered, strong
+from reconciliation.admin.refreshing import errand_notice, is_followed, last_errand
+from reconciliation.admin.safest import head_of
 from reconciliation.domain.amounts import plain
-from reconciliation.enums import DecisionReason, Right
+from reconciliation.enums import DecisionReason, DecisionRefusal, Right
+from reconciliation.selectors.queues import Queue, weigh
 
 M = TypeVar("M", bound=Model)
 
@@ -43,6 +58,59 @@ class BulkAdmin(DecidingAdmin[M]):
 
     bulk: dict[str, tuple[Right, ...]] = {}
     """The verbs of the list, with the rights of which one is needed."""
+
+    waits: tuple[str, ...] = ()
+    """The statuses of the rows that wait: the list starts with those alone, the oldest first."""
+
+    def case(self, pk: int) -> QueuedCase | None:
+        """Return a row of the queue as something to decide on, None where it is no such thing."""
+        raise NotImplementedError
+
+    def stands_on_top(self, case: QueuedCase) -> dict[str, Any]:
+        """Return the question, what is safest, and what became of reading the evidence anew."""
+        if not case.is_waiting:
+            return {}
+        moment = now()
+        queue = self.queue_of(case.row)
+        urgent = None if queue is None else weigh([(queue, case.row)], now=moment)[0]
+        heads: list[Section] = [
+            head_of(case.row, "" if urgent is None else waiting.in_short(urgent, moment))
+        ]
+        found: dict[str, Any] = {"heads": heads}
+        errand = last_errand(case.row.account, case.job, moment)
+        if errand is not None or not case.tells_age:
+            age = case.age()
+            if errand is not None:
+                heads.append(errand_notice(errand, age.seen_at, moment))
+                followed = is_followed(errand, moment)
+                found["refresh_seconds"] = FOLLOWED_EVERY_SECONDS if followed else 0
+            if not case.tells_age:
+                worth = None if urgent is None else urgent.notional_usd
+                found["standing"] = nobodys_gates(case, age, worth, moment)
+        return found
+
+    def is_waiting_only(self, request: HttpRequest) -> bool:
+        """Return whether only what waits is shown: nobody asked for other rows."""
+        asked = request.GET
+        others = {"waits", "q", "status__exact", "status__in", *self.narrowed_by}
+        return bool(self.waits) and not any(asked.get(name) for name in others)
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """Return the oldest first of what waits: what is overdue stands on top."""
+        return ("id",) if self.is_waiting_only(request) else super().get_ordering(request)
+
+    def queue_of(self, row: Any) -> Queue | None:
+        """Return the queue in which a row waits; None where it waits in none."""
+        raise NotImplementedError
+
+    def _weigh(self, rows: Iterable[Any]) -> list[Any]:
+        """Return the rows of a list, those that wait with how urgent they are."""
+        shown = list(rows)
+        queues = [(self.queue_of(row), row) for row in shown if row.status in self.waits]
+        asked = [(queue, row) for queue, row in queues if queue is not None]
+        for weighed in weigh(asked, now=now()):
+            weighed.row.weighed = weighed  # type: ignore[union-attr]
+        return shown
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the verbs that this person may choose; nothing else can be done to a list."""
@@ -79,7 +147,22 @@ class BulkAdmin(DecidingAdmin[M]):
                 asked.setlist("id", ids[:MOST])
                 asked[FILTERS] = request.GET.urlencode()
                 return HttpResponseRedirect(f"{self.bulk_url(verb)}?{asked.urlencode()}")
-        return super().changelist_view(request, extra_context)
+        everything = request.GET.copy()
+        everything["waits"] = "all"
+        response = super().changelist_view(
+            request,
+            {
+                "is_waiting_only": self.is_waiting_only(request),
+                "everything": f"?{everything.urlencode()}",
+                **(extra_context or {}),
+            },
+        )
+        shown = (getattr(response, "context_data", None) or {}).get("cl")
+        if shown is not None:
+            shown.result_list = self._weigh(shown.result_list)
+            is_empty = self.is_waiting_only(request) and not shown.result_list
+            response.context_data["all_answered"] = is_empty and self.rows().exists()  # type: ignore[attr-defined]
+        return response
 
     def bulk_view(self, request: HttpRequest, verb: str) -> HttpResponse:
         """Show what deciding on the chosen rows would write, or do it row by row."""
@@ -160,6 +243,7 @@ class BulkAdmin(DecidingAdmin[M]):
             chosen = self._chosen(list(seen), verb, viewer)
             return self._confirm_all(request, verb, chosen, missing)
         rows, denied = [], 0
+        locked: list[int] = []
         for pk, version in seen.items():
             case = self.case(pk)
             if case is None or not case.rights(verb):
@@ -169,11 +253,13 @@ class BulkAdmin(DecidingAdmin[M]):
             terms = Terms(version=version, reason=why, comment=comment, values=values)
             told = case.decide(verb, terms, Desk.of(request))
             denied += told.code in DENIALS
+            if told.code == DecisionRefusal.LOCKED:
+                locked.append(case.row.account_id)
             rows.append([link(case.row), *_answer(case, told)])
         if not may:
             raise PermissionDenied
         done = sum(1 for row in rows if row[1] == "done")
-        return self._bulk_page(
+        response = self._bulk_page(
             request,
             "admin/reconciliation/decided_bulk.html",
             {
@@ -187,6 +273,9 @@ class BulkAdmin(DecidingAdmin[M]):
             },
             status=403 if rows and denied == len(rows) else 200,
         )
+        if locked and len(locked) == len(rows):
+            busy_account(locked[0], clock=Desk.of(request).clock).mark(response)
+        return response
 
     def _bulk_page(
         self, request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200

@@ -9,9 +9,20 @@ from django.db.models import QuerySet
 from reconciliation.admin import display
 from reconciliation.admin.deciding_preview import second_person, tables_of
 from reconciliation.admin.deciding_terms import NO_RIGHT, words_of
-from reconciliation.admin.deciding_types import Desk, Offer, Preview, Terms, Told, Viewer, load_conf
+from reconciliation.admin.deciding_types import (
+    Desk,
+    Offer,
+    Preview,
+    Terms,
+    Told,
+    Viewer,
+    load_conf,
+    now,
+)
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Facts, Lines, Section
+from reconciliation.admin.reasons import PRESS_REFRESH
+from reconciliation.admin.refreshing import refresh
 from reconciliation.domain.plans.nobodys import Refusal
 from reconciliation.enums import (
     DecisionKind,
@@ -21,14 +32,21 @@ from reconciliation.enums import (
     MismatchStatus,
     Nobodys,
     Right,
+    RunKind,
 )
 from reconciliation.handlers.decision_records import Refused
-from reconciliation.handlers.nobodys import adopt, ignore
+from reconciliation.handlers.nobodys import adopt, age_of_item, ignore
 from reconciliation.handlers.nobodys_items import Item, NobodysItem, load_item
 from reconciliation.handlers.nobodys_preview import preview_adoption
 from reconciliation.models import Decision, ExternalOrder, Fill, Mismatch, Profile
+from reconciliation.selectors.consequences import Effect
+from reconciliation.selectors.decisions import EvidenceAge
 
-RIGHTS = {"adopt": (Right.PROPOSE, Right.APPROVE), "ignore": (Right.REJECT,)}
+RIGHTS = {
+    "adopt": (Right.PROPOSE, Right.APPROVE),
+    "ignore": (Right.REJECT,),
+    "refresh": (Right.REFRESH,),
+}
 _FILL_KEY = "fill:"
 
 
@@ -50,6 +68,18 @@ class NobodysCase:
     @property
     def is_waiting(self) -> bool:
         return not self.item.decided and not self.item.is_of_known_order
+
+    @property
+    def tells_age(self) -> bool:
+        return False
+
+    @property
+    def job(self) -> RunKind:
+        is_position = self.kind.kind == Nobodys.ORPHAN
+        return RunKind.HEARTBEAT if is_position else RunKind.RECONCILE
+
+    def age(self) -> EvidenceAge:
+        return age_of_item(self.kind, self.item, conf=load_conf(), now=now())
 
     def rights(self, verb: str) -> tuple[Right, ...]:
         return RIGHTS.get(verb, ())
@@ -75,6 +105,11 @@ class NobodysCase:
         return [
             Offer(verb="adopt", label=label, why_not=why),
             Offer(verb="ignore", label="Ignore: not ours", why_not=ignoring),
+            Offer(
+                verb="refresh",
+                label="Read the evidence anew",
+                why_not="" if viewer.may(Right.REFRESH) else NO_RIGHT,
+            ),
         ]
 
     def fields(self, verb: str) -> dict[str, forms.Field]:
@@ -118,6 +153,9 @@ class NobodysCase:
 
     def preview(self, verb: str, terms: Terms, viewer: Viewer) -> Preview:
         worth = self.item.notional_usd
+        if verb == "refresh":
+            asked = f"A worker does the {self.job} of {self.row.account.name} now: it reads anew."
+            return Preview(sentences=(asked,))
         if verb == "ignore":
             told = [
                 "It is marked as not ours; no books are written.",
@@ -130,6 +168,12 @@ class NobodysCase:
                 )
             section = Lines(title="What will happen", lines=told)
             return Preview(sections=(section,), notional=worth, sentences=told)
+        age = self.age()
+        if age.is_stale and not age.is_unreadable:
+            return Preview(
+                code=DecisionRefusal.STALE_EVIDENCE,
+                sentence=f"the evidence is too old to adopt on; {PRESS_REFRESH}",
+            )
         change = preview_adoption(
             self.item,
             profile=terms.values.get("profile", ""),
@@ -140,18 +184,23 @@ class NobodysCase:
             return Preview(code=change.code, sentence=change.sentence)
         told = ["It becomes a part of the books of the profile.", *_fate(self.item, "RESOLVED")]
         last = self.proposal()
-        second = second_person(viewer, load_conf(), worth, stale=False)
-        if last is not None or not _at_limit(second):
+        second = second_person(viewer, load_conf(), worth, stale=age.is_stale)
+        if last is not None or not (_at_limit(second) or age.is_stale):
             second = ""
         tables: list[Section] = list(tables_of([change]))
         return Preview(
             sections=(Lines(title="What will happen", lines=told), *tables),
+            effect=Effect(
+                changes=(change,), ended=(self.item.mismatch,) if self.item.mismatch else ()
+            ),
             notional=worth,
             sentences=told,
             second=second,
         )
 
     def decide(self, verb: str, terms: Terms, desk: Desk) -> Told:
+        if verb == "refresh":
+            return refresh(self.row.account, self.job, desk)
         given: dict[str, Any] = {
             "item": self.kind,
             "expected": terms.version,

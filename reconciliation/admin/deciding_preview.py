@@ -11,6 +11,7 @@ from reconciliation.domain.plans.changes import Change
 from reconciliation.domain.plans.decisions import DecisionPlan, Refusal
 from reconciliation.enums import HistorySource, Right
 from reconciliation.models import Fill, Mismatch, Profile, Trade
+from reconciliation.selectors.consequences import Effect
 from reconciliation.selectors.lists import id_list
 
 _CORRECTS = "This corrects the portal's books. No order is placed, changed or canceled."
@@ -22,20 +23,30 @@ def preview_of(
     mismatches: Iterable[tuple[Mismatch, str]] = (),
     then: str = "",
     second: str = "",
+    answered: frozenset[str] = frozenset(),
 ) -> Preview:
-    """Return a plan as tables; `mismatches` are with what becomes of each, `then` of the item."""
+    """Return a plan as tables; `mismatches` are with what becomes of each, `then` of the item.
+
+    `answered` are the symbols of which too large an exit is explained by it.
+    """
     if isinstance(plan, Refusal):
         return Preview(code=plan.code, sentence=plan.sentence)
+    fates = list(mismatches)
     told = [*plan.sentences, *([then] if then else [])]
     told = [f"{each[:1].upper()}{each[1:]}." for each in told]
     return Preview(
         sections=(
             Lines(title="What will happen", lines=[*map(display.text, told), _CORRECTS]),
             *tables_of(plan.changes),
-            *_fates(plan, mismatches),
+            *_fates(plan, fates),
         ),
         notional=plan.notional,
         sentences=plan.sentences,
+        effect=Effect(
+            changes=tuple(plan.changes),
+            ended=tuple(each for each, fate in fates if fate != "OPEN again"),
+            answered=answered,
+        ),
         second=second,
     )
 

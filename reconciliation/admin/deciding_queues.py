@@ -35,18 +35,19 @@ from reconciliation.admin.links import link
 from reconciliation.admin.page import Facts, Section
 from reconciliation.admin.reasons import QUARANTINE, in_words
 from reconciliation.admin.refreshing import refresh
-from reconciliation.domain.amounts import product
 from reconciliation.domain.plans.decisions import Ask, DecisionPlan, plan_release
 from reconciliation.enums import (
     PARITY_MISMATCH_KINDS,
     DecisionRefusal,
     ReviewStatus,
     Right,
+    RunKind,
 )
 from reconciliation.handlers import decisions
 from reconciliation.handlers.decision_flows import plan_reopening, proposed_ask
 from reconciliation.models import BackfillCandidate, Decision, Mismatch, ReviewItem, Trade
 from reconciliation.selectors.decisions import (
+    EvidenceAge,
     Subject,
     load_candidate,
     load_mark,
@@ -55,7 +56,7 @@ from reconciliation.selectors.decisions import (
     plan_rejection_of_fill,
     plan_rejection_of_overclose,
 )
-from reconciliation.selectors.reviews import load_question, preview_approval
+from reconciliation.selectors.reviews import load_question, preview_approval, row_worth
 from reconciliation.selectors.states import trade_state
 
 
@@ -80,6 +81,17 @@ class QueueCase:
     @property
     def is_candidate(self) -> bool:
         return isinstance(self.row, BackfillCandidate)
+
+    @property
+    def tells_age(self) -> bool:
+        return True
+
+    @property
+    def job(self) -> RunKind:
+        return self.subject.job
+
+    def age(self) -> EvidenceAge:
+        return age_of(self.subject)
 
     def rights(self, verb: str) -> tuple[Right, ...]:
         allocates = self.is_candidate or self.subject.is_overclose
@@ -179,7 +191,7 @@ class QueueCase:
         if verb == "refresh":
             return Preview(
                 sentences=(
-                    f"The job {self.subject.job} of {self.row.account.name} is queued: it reads the"
+                    f"A worker does the {self.job} of {self.row.account.name} now: it reads the"
                     " exchange anew. What it finds may change this item, or answer it.",
                 )
             )
@@ -205,7 +217,13 @@ class QueueCase:
         proposal = load_proposal(self.subject)
         if proposal is not None:
             second = ""
-        return preview_of(plan, mismatches=fates, then="the item is APPROVED then", second=second)
+        return preview_of(
+            plan,
+            mismatches=fates,
+            then="the item is APPROVED then",
+            second=second,
+            answered=self._overclosed(),
+        )
 
     def _rejection(self) -> Preview:
         row = self.row
@@ -220,16 +238,18 @@ class QueueCase:
             plan,
             mismatches=[(each, "ACCEPTED") for each in fates],
             then="the item is REJECTED then: the same evidence does not bring it back",
+            answered=self._overclosed(),
         )
         return replace(preview, notional=self._worth())
+
+    def _overclosed(self) -> frozenset[str]:
+        return frozenset({self.row.trade.symbol} if self.subject.is_overclose else ())
 
     def _worth(self) -> Decimal | None:
         """Return what is in question in USD, None where that is unknown."""
         row = self.row
-        if self.is_candidate:
-            return product(row.quantity, row.fill.price)
-        mark = load_mark(row.account_id, row.trade.symbol)
-        return None if mark is None or row.quantity is None else product(row.quantity, mark)
+        symbol = row.fill.symbol if self.is_candidate else row.trade.symbol
+        return row_worth(row, load_mark(row.account_id, symbol))
 
     def _ask(self, verb: str, terms: Terms) -> Ask:
         proposal = load_proposal(self.subject)
@@ -255,7 +275,7 @@ class QueueCase:
 
     def decide(self, verb: str, terms: Terms, desk: Desk) -> Told:
         if verb == "refresh":
-            return refresh(self.subject, desk)
+            return refresh(self.row.account, self.job, desk)
         given: dict[str, Any] = {
             "candidate_id" if self.is_candidate else "item_id": self.row.pk,
             "version": terms.version,

@@ -35,11 +35,13 @@ from reconciliation.domain.plans.decisions import Ask, DecisionPlan, Refusal
 from reconciliation.enums import (
     DecisionRefusal,
     Right,
+    RunKind,
 )
 from reconciliation.handlers import decisions
 from reconciliation.handlers.decision_flows import count_decided, proposed_ask
 from reconciliation.models import Decision, Mismatch, Trade
 from reconciliation.selectors.decisions import (
+    EvidenceAge,
     Subject,
     load_proposal,
     load_shortfall,
@@ -61,6 +63,17 @@ class ShortfallCase:
     @property
     def is_waiting(self) -> bool:
         return self.row.status == "OPEN"
+
+    @property
+    def tells_age(self) -> bool:
+        return False
+
+    @property
+    def job(self) -> RunKind:
+        return Subject(row=self.row).job
+
+    def age(self) -> EvidenceAge:
+        return age_of(Subject(row=self.row))
 
     def rights(self, verb: str) -> tuple[Right, ...]:
         return RIGHTS[verb] if verb in ("allocate", "refresh") else ()
@@ -119,7 +132,9 @@ class ShortfallCase:
     def preview(self, verb: str, terms: Terms, viewer: Viewer) -> Preview:
         if verb == "refresh":
             return Preview(
-                sentences=(f"The heartbeat of {self.row.account.name} is queued: it reads anew.",)
+                sentences=(
+                    f"A worker does the heartbeat of {self.row.account.name} now: it reads anew.",
+                )
             )
         trade_id = trade_of(terms)
         subject = None if trade_id is None else load_shortfall(trade_id)
@@ -150,7 +165,7 @@ class ShortfallCase:
     def decide(self, verb: str, terms: Terms, desk: Desk) -> Told:
         trade_id = trade_of(terms)
         if verb == "refresh":
-            return refresh(Subject(row=self.row), desk)
+            return refresh(self.row.account, self.job, desk)
         if trade_id is None and desk.person.may(Right.PROPOSE) | desk.person.may(Right.APPROVE):
             return Told(code=DecisionRefusal.TRADE_NEEDED, sentence="choose the slice")
         result = decisions.approve_shortfall(

@@ -17,8 +17,10 @@ from reconciliation.admin.page import Section
 from reconciliation.clock import Clock, SystemClock
 from reconciliation.conf import Conf
 from reconciliation.domain.people import Person
-from reconciliation.enums import DecisionReason, DecisionRefusal, Right
+from reconciliation.enums import DecisionReason, DecisionRefusal, Right, RunKind
 from reconciliation.models import Decision
+from reconciliation.selectors.consequences import Effect
+from reconciliation.selectors.decisions import EvidenceAge
 from reconciliation.selectors.people import load_person
 
 
@@ -60,9 +62,19 @@ def load_conf() -> Conf:
     return portal_conf.require(settings.RECON_ENVIRON)
 
 
+def page_clock() -> Clock:
+    """Return the clock by which a page tells what is now."""
+    return SystemClock()
+
+
 def now() -> datetime:
     """Return the moment at which a page is shown."""
-    return SystemClock().now()
+    return page_clock().now()
+
+
+def clock() -> Clock:
+    """Return the clock that pages go by."""
+    return SystemClock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +104,8 @@ class Preview:
     sections: Sequence[Section] = ()
     notional: Decimal | None = None
     sentences: Sequence[str] = ()
+    effect: Effect | None = None
+    """What is written, as far as it changes what profiles may do and have; None: nothing is."""
     second: str = ""
     """Why a second person has to agree; empty where one is enough."""
     code: DecisionRefusal | None = None
@@ -104,6 +118,8 @@ class Told:
 
     sentence: str
     code: DecisionRefusal | None = None
+    stays: bool = False
+    """Whether the row is not answered by it: its page is shown again."""
 
 
 class Case(Protocol):
@@ -144,3 +160,18 @@ class Case(Protocol):
 
     def waiting(self) -> QuerySet[Any]:
         """Return the rows of its queue that wait."""
+
+
+class QueuedCase(Case, Protocol):
+    """A row of a queue: a job sees its evidence, which grows old."""
+
+    @property
+    def tells_age(self) -> bool:
+        """Return whether its own sections say how old its evidence is."""
+
+    @property
+    def job(self) -> RunKind:
+        """Return the job that sees its evidence."""
+
+    def age(self) -> EvidenceAge:
+        """Return how old its evidence is now."""

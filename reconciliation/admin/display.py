@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NoReturn
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from reconciliation.domain.amounts import InexactAmount, parse_amount, plain
 from reconciliation.domain.keys import iso_utc
@@ -92,6 +92,11 @@ def span(seconds: float) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{hours // 24} d"
+
+
+def spaced(*parts: str) -> str:
+    """Return texts, each with its own marks, one after the other; empty ones are left out."""
+    return format_html_join(" ", "{}", ((part,) for part in parts if part))
 
 
 def duration(start: datetime, end: datetime | None) -> str:

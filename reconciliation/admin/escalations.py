@@ -10,8 +10,9 @@ from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Notice, Section
+from reconciliation.admin.runbook_links import runbook_link, what_to_do
 from reconciliation.admin.search import by_number
-from reconciliation.enums import EscalationStatus
+from reconciliation.enums import EscalationKind, EscalationStatus
 from reconciliation.models import Escalation, EscalationSighting, Run
 
 
@@ -27,6 +28,7 @@ class EscalationAdmin(ReadOnlyAdmin[Escalation]):
         col.text("Status", "status"),
         col.text("Kind", "kind"),
         supervision_tables.SAYS,
+        col.Column("Runbook", lambda row: what_to_do(EscalationKind(row.kind))),
         col.whole_link("Account", "account"),
         col.whole_link("Profile", "profile"),
         col.moment("Opened", "opened_at"),
@@ -47,6 +49,7 @@ class EscalationAdmin(ReadOnlyAdmin[Escalation]):
         yield Notice(
             level="success" if obj.status == EscalationStatus.RESOLVED else "warning",
             sentence=display.text(obj.says),
+            runbook=runbook_link(EscalationKind(obj.kind)),
         )
         yield Facts(
             title="Escalation",

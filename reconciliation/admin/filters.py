@@ -24,6 +24,34 @@ class WordFilter(admin.ChoicesFieldListFilter):
             yield {**choice, "display": words.get(str(choice["display"]), choice["display"])}
 
 
+class WaitingFilter(admin.SimpleListFilter):
+    """Leaves what waits for a person, unless something else was asked for.
+
+    The list says which statuses wait (`waits`) and whether they are meant (`is_waiting_only`): who
+    follows a link, searches or chooses a status means other rows too.
+    """
+
+    title = "what waits"
+    parameter_name = "waits"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]"
+    ) -> Iterable[tuple[str, str]]:
+        self.statuses: tuple[str, ...] = model_admin.waits  # type: ignore[attr-defined]
+        self.is_only: bool = model_admin.is_waiting_only(request)  # type: ignore[attr-defined]
+        return [("all", "all, also what was answered")]
+
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+        for choice in super().choices(changelist):
+            is_default = choice["display"] != "all, also what was answered"
+            words = "only what waits" if is_default else choice["display"]
+            selected = self.is_only if is_default else self.value() == "all"
+            yield {**choice, "display": words, "selected": selected}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status__in=self.statuses) if self.is_only else queryset
+
+
 class ConsumptionFilter(admin.SimpleListFilter):
     """How much of a fill is booked to trades."""
 

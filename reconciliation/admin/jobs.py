@@ -11,8 +11,12 @@ from reconciliation.admin import columns as col
 from reconciliation.admin import display
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.links import link_to
-from reconciliation.admin.page import Block, Facts, Section
+from reconciliation.admin.page import Block, Facts, Notice, Section
+from reconciliation.admin.runbook_links import runbook_link
 from reconciliation.admin.search import by_number, by_text
+from reconciliation.admin.switching import SwitchingAdmin
+from reconciliation.enums import EscalationKind
+from reconciliation.handlers.schedules import MAY_BE_OFF
 from reconciliation.models import ClusterBeat
 
 __all__ = ["editable_pages"]
@@ -26,7 +30,7 @@ for _model in (Failure, OrmQ, Schedule, Success):
 def how_often(schedule: Schedule) -> str:
     """Return when a schedule runs, in words."""
     if schedule.repeats == 0:
-        return "never: switched off, `manage.py sync_schedules` repairs it"
+        return "never: switched off, its page or `manage.py sync_schedules` switches it on"
     if schedule.schedule_type == Schedule.MINUTES:
         return f"every {schedule.minutes or 1} min"
     return str(schedule.get_schedule_type_display()).lower()
@@ -42,10 +46,10 @@ def last_task(schedule: Schedule) -> str:
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(ReadOnlyAdmin[Schedule]):
+class ScheduleAdmin(SwitchingAdmin):
     note = (
-        "Read-only: the portal's own schedules are made and repaired by `manage.py sync_schedules`,"
-        " which runs whenever the portal starts."
+        "The portal's own schedules are made and repaired by `manage.py sync_schedules`, which "
+        "runs whenever the portal starts. A job can be switched off on its page, until then."
     )
     empty_text = "No schedule is set up: `manage.py sync_schedules` has not run yet."
     list_display = (
@@ -58,6 +62,12 @@ class ScheduleAdmin(ReadOnlyAdmin[Schedule]):
     search_help_text = "The whole name of a schedule."
 
     def sections(self, obj: Schedule) -> Iterable[Section]:
+        if obj.repeats == 0 and obj.name in MAY_BE_OFF:
+            yield Notice(
+                level="error",
+                sentence=f"{obj.name} is switched off: divergence will only grow until it is on.",
+                runbook=runbook_link(EscalationKind.SCHEDULE_DISABLED),
+            )
         yield Facts(
             title="Schedule",
             rows=[

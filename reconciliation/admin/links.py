@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.utils import quote
 from django.db.models import Model
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
 
@@ -26,6 +26,7 @@ from reconciliation.models import (
     Mismatch,
     MismatchSighting,
     OrderLookUp,
+    OutsideEdit,
     ParityReading,
     ParityWatch,
     Pause,
@@ -52,6 +53,7 @@ _LABELS: Mapping[type[Model], Callable[[Any], str]] = {
     FillCoverage: lambda coverage: f"coverage {coverage.pk}",
     Mismatch: lambda mismatch: f"mismatch {mismatch.pk}",
     MismatchSighting: lambda sighting: f"sighting {sighting.pk}",
+    OutsideEdit: lambda row: f"edit {row.pk}",
     OrderLookUp: lambda look_up: f"look up {look_up.pk}",
     ParityReading: lambda row: f"reading {row.pk}",
     ParityWatch: lambda row: f"watch {row.pk}",
@@ -92,6 +94,14 @@ def changelist_url(model: type[Model], lookups: Mapping[str, object] | None = No
     """Return the address of a list, narrowed by lookups that its admin declares."""
     url = reverse(_view_name(model, "changelist"))
     return f"{url}?{urlencode(lookups)}" if lookups else url
+
+
+def page_url(name: str, *args: object) -> str:
+    """Return the address of a page of the console, nothing where this portal has no such page."""
+    try:
+        return reverse(f"admin:{name}", args=args)
+    except NoReverseMatch:
+        return ""
 
 
 def link(obj: Model | None) -> str:

@@ -1,29 +1,38 @@
 """Mismatches: the two sides of each difference, and how often it was seen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, supervision_tables, tables
+from reconciliation.admin import display, supervision_tables, tables, waiting
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.deciding_bulk import BulkAdmin
 from reconciliation.admin.deciding_nobodys import RIGHTS, load_mismatch_case
 from reconciliation.admin.deciding_shortfalls import ShortfallCase
-from reconciliation.admin.deciding_types import Case
-from reconciliation.admin.filters import WordFilter
+from reconciliation.admin.deciding_types import QueuedCase
+from reconciliation.admin.filters import WaitingFilter, WordFilter
 from reconciliation.admin.kinds import MEANINGS, meaning
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
+from reconciliation.admin.runbook_links import what_to_do
 from reconciliation.admin.search import by_account_and_text, by_number, through
 from reconciliation.admin.sides import compare_sides
-from reconciliation.enums import MismatchKind
+from reconciliation.domain.order_rules import OrderRule
+from reconciliation.enums import MismatchKind, MismatchStatus
 from reconciliation.models import Decision, Mismatch, MismatchSighting, Order, Run, Trade
 from reconciliation.selectors.decisions import PARITY_PREFIX
+from reconciliation.selectors.queues import Queue
 
 _OF_NOBODY = (MismatchKind.UNATTRIBUTED_FILL, MismatchKind.ORPHAN_POSITION)
+
+_QUEUES: Mapping[str, Queue] = {
+    MismatchKind.UNATTRIBUTED_FILL: Queue.FILLS,
+    MismatchKind.ORPHAN_POSITION: Queue.ORPHANS,
+    MismatchKind.POSITION_MISMATCH: Queue.SHORTFALLS,
+}
 
 
 @admin.register(Mismatch)
@@ -40,6 +49,7 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
     list_display = (
         col.text("Status", "status"),
         col.text("Kind", "kind"),
+        *waiting.columns(),
         col.moment("Opened", "opened_at"),
         col.whole_link("Profile", "profile"),
         col.text("Symbol", "symbol"),
@@ -54,7 +64,14 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
     legend_title = "What the kinds mean"
     list_defer = ("database_side", "exchange_side")
     list_display_links = (list_display[1],)
-    list_filter = (("status", WordFilter), ("kind", WordFilter), "account", "profile")
+    waits = (MismatchStatus.OPEN.value,)
+    list_filter = (
+        WaitingFilter,
+        ("status", WordFilter),
+        ("kind", WordFilter),
+        "account",
+        "profile",
+    )
     list_select_related = ("profile", "trade", "order", "sighting")
     narrowed_by = {
         "trade__isnull": None,
@@ -83,7 +100,13 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
         is_nobodys = request.GET.get("kind__exact") in _OF_NOBODY
         return super().get_actions(request) if is_nobodys else {}
 
-    def case(self, pk: int) -> Case | None:
+    def queue_of(self, row: Mismatch) -> Queue | None:
+        """Return where it waits for a person; the others are repaired by the cycles."""
+        if row.profile_id is not None or row.trade_id is not None:
+            return None
+        return _QUEUES.get(row.kind)
+
+    def case(self, pk: int) -> QueuedCase | None:
         """Return what of a mismatch is decided here: what is nobody's, and shared shortfalls."""
         row = Mismatch.objects.select_related("account", "profile").filter(pk=pk).first()
         if row is None:
@@ -103,6 +126,8 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
                 ("Status", display.text(obj.status)),
                 ("Kind", display.text(obj.kind)),
                 ("What it means", meaning(obj.kind) or display.NOTHING),
+                *_judged(obj.exchange_side.get("rule")),
+                ("Runbook", what_to_do(MismatchKind(obj.kind))),
                 ("Symbol", display.text(obj.symbol)),
                 ("Drift (exchange − database)", display.signed(obj.drift)),
                 ("Profile", link(obj.profile) if obj.profile else "belongs to no profile"),
@@ -118,7 +143,8 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
                 ("Evidence hash", display.text(obj.evidence_hash)),
             ],
         )
-        yield from compare_sides(obj.database_side, obj.exchange_side, obj.account)
+        shown = {name: value for name, value in obj.exchange_side.items() if name != "rule"}
+        yield from compare_sides(obj.database_side, shown, obj.account)
         yield supervision_tables.decisions(
             Decision.objects.filter(mismatch=obj),
             title="Decisions on this mismatch",
@@ -136,6 +162,16 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
         ):
             text = display.pretty_json(side)
             yield Block.of(title=title, text=text, folded="The record as it was written")
+
+
+def _judged(rule: object) -> list[tuple[str, str]]:
+    """Return by which row of the decision table an order's difference was judged, in its words."""
+    name = str(rule or "").upper()
+    if not name:
+        return []
+    row = OrderRule.__members__.get(name)
+    words = "" if row is None else f": {row.value.exchange}. {row.value.why}"
+    return [("Judged by", f"{display.text(name)}{words}")]
 
 
 def _sightings(sighting: MismatchSighting | None) -> list[tuple[str, str]]:

@@ -44,11 +44,16 @@ def audit_word(model: type[Model]) -> str:
     return _WORDS.get(model, str(model._meta.model_name))
 
 
-def audit_trail_of(obj: Model) -> dict[str, object]:
-    """Return the lookups that find the audit events of a row."""
-    return {"object_type__exact": audit_word(type(obj)), "object_id__exact": str(obj.pk)}
-
-
 def audited_model(object_type: str, object_id: str) -> type[Model] | None:
     """Return the model of an event's object, None where no page shows it."""
     return _MODELS.get(object_type) if object_id.isascii() and object_id.isdigit() else None
+
+
+def model_of(word: str) -> type[Model] | None:
+    """Return the model whose rows a word of the trail names, None where no page shows them."""
+    return _MODELS.get(word)
+
+
+def audit_words_known() -> list[str]:
+    """Return every word for objects that events use, for whoever looks for one."""
+    return sorted({*_MODELS, "user", "group", "settings", "login_attempt"})

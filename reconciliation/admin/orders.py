@@ -5,17 +5,20 @@ from collections.abc import Iterable
 from django.contrib import admin
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, supervision_tables, tables
+from reconciliation.admin import display, supervision_tables, tables, waiting
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.deciding_bulk import BulkAdmin
 from reconciliation.admin.deciding_nobodys import RIGHTS, load_external_case
-from reconciliation.admin.deciding_types import Case
+from reconciliation.admin.deciding_types import QueuedCase
 from reconciliation.admin.delivered import Delivered, compare, owed
-from reconciliation.admin.filters import WordFilter
+from reconciliation.admin.filters import WaitingFilter, WordFilter
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.reads import fills_of_external_order, fills_of_order
 from reconciliation.admin.search import by_account_and_text, through
+from reconciliation.admin.sides import compare_sides
+from reconciliation.domain.amounts import plain
+from reconciliation.enums import ExternalStatus
 from reconciliation.models import (
     Decision,
     ExternalOrder,
@@ -27,6 +30,7 @@ from reconciliation.models import (
     Trade,
     TradeHistory,
 )
+from reconciliation.selectors.queues import Queue
 
 
 def delivered_fields(order: Order) -> list[Delivered]:
@@ -235,6 +239,19 @@ class OrderLookUpAdmin(ReadOnlyAdmin[OrderLookUp]):
         )
 
 
+def _exchange_side(row: ExternalOrder) -> dict[str, object]:
+    """Return what the exchange says of an order that the books do not have."""
+    return {
+        "exchange_order_id": row.exchange_order_id,
+        "client_order_id": row.client_order_id,
+        "sub_tag": row.sub_tag,
+        "symbol": row.symbol,
+        "side": row.side,
+        "quantity": None if row.quantity is None else plain(row.quantity),
+        "price": None if row.price is None else plain(row.price),
+    }
+
+
 @admin.register(ExternalOrder)
 class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
     note = (
@@ -246,6 +263,7 @@ class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
     list_display = (
         col.name("Exchange order id"),
         col.text("Status", "status"),
+        *waiting.columns(),
         col.text("Why", "why"),
         col.text("Symbol", "symbol"),
         col.text("Side", "side"),
@@ -256,14 +274,18 @@ class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
         col.moment("First seen", "first_seen_at"),
     )
     list_defer = ("raw",)
-    list_filter = (("status", WordFilter), ("side", WordFilter), "account")
+    waits = (ExternalStatus.PENDING.value,)
+    list_filter = (WaitingFilter, ("status", WordFilter), ("side", WordFilter), "account")
     list_select_related = ("account", "first_run")
     narrowed_by = {"first_run__id__exact": Run}
     object_related = ("account", "first_run")
     search_by = (by_account_and_text("exchange_order_id"),)
     search_help_text = "A whole exchange order id."
 
-    def case(self, pk: int) -> Case | None:
+    def queue_of(self, row: ExternalOrder) -> Queue:
+        return Queue.EXTERNAL_ORDERS
+
+    def case(self, pk: int) -> QueuedCase | None:
         return load_external_case(pk)
 
     def sections(self, obj: ExternalOrder) -> Iterable[Section]:
@@ -285,6 +307,7 @@ class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
                 ("Version", str(obj.version)),
             ],
         )
+        yield from compare_sides({}, _exchange_side(obj), obj.account)
         yield tables.fills(
             fills_of_external_order(obj),
             title="Fills of this order",
@@ -301,4 +324,5 @@ class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
         yield Block.of(
             title="As the exchange showed it",
             text=display.pretty_json_text(obj.raw) or display.NOTHING,
+            folded="The record as it was written",
         )

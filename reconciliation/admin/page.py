@@ -10,13 +10,14 @@ from django.utils.html import format_html
 from reconciliation.admin import display
 from reconciliation.admin.columns import Column
 from reconciliation.admin.links import anchor
+from reconciliation.admin.pictures import Picture
 
 ROWS_PER_TABLE = 20
 
 
-def strong(words: str) -> str:
-    """Return words that stand out in a table; they say it, their weight only helps to find them."""
-    return format_html("<strong>{}</strong>", words)
+def strong(words: str, *, css: str = "") -> str:
+    """Return words that stand out in a table; they say it, their look only helps to find them."""
+    return format_html('<strong class="{}">{}</strong>', css, words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,18 @@ class Notice:
     template: ClassVar = "admin/reconciliation/sections/notice.html"
     level: Literal["success", "warning", "error"]
     sentence: str
+    runbook: str = ""
+    """The address of the runbook's section about it: `runbook_links.runbook_link(…)`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What a page asks, and what is safest to do, before anything else."""
+
+    template: ClassVar = "admin/reconciliation/sections/head.html"
+    sentence: str
+    safest: str
+    urgency: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +86,34 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedTable:
+    """Rows that are read when somebody asks for them: all of them, however many there are."""
+
+    template: ClassVar = "admin/reconciliation/sections/folded_table.html"
+    title: str
+    folded: str
+    """What to press to see them."""
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
     """Sentences, one a line."""
 
     template: ClassVar = "admin/reconciliation/sections/lines.html"
     title: str
     lines: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """A section with a template of its own, to which `value` means what that template says."""
+
+    template: str
+    title: str
+    value: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +158,7 @@ class Grid:
         )
 
 
-Section = Notice | Facts | Table | Block | Lines | Grid
+Section = Head | Notice | Facts | Table | FoldedTable | Block | Lines | Own | Picture | Grid
 
 
 def gathered(sections: Iterable[Section]) -> list[Section]:

@@ -13,7 +13,9 @@ from reconciliation.admin.kinds import PARITY_MEANINGS, parity_meaning
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Notice, Section
 from reconciliation.admin.reads import same_position
+from reconciliation.admin.runbook_links import what_to_do
 from reconciliation.admin.search import by_account_and_text, by_number
+from reconciliation.enums import ParityKind
 from reconciliation.models import (
     AcceptedPosition,
     Decision,
@@ -128,6 +130,7 @@ class ParityReadingAdmin(ReadOnlyAdmin[ParityReading]):
                 ("Side", display.text(obj.side)),
                 ("Kind", display.text(obj.kind)),
                 ("What it means", parity_meaning(obj.kind) or display.NOTHING),
+                ("Runbook", what_to_do(ParityKind(obj.kind))),
                 ("Open here, all slices", display.signed(obj.virtual_quantity)),
                 ("Held at the exchange", display.signed(obj.actual_quantity)),
                 ("Mark", display.amount(obj.mark)),

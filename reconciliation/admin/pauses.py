@@ -10,7 +10,9 @@ from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Notice, Section
+from reconciliation.admin.runbook_links import runbook_link
 from reconciliation.admin.search import by_number, by_text, through
+from reconciliation.enums import PauseSource
 from reconciliation.models import Pause, Profile, WatchdogState
 
 
@@ -53,7 +55,11 @@ class PauseAdmin(ReadOnlyAdmin[Pause]):
 
     def sections(self, obj: Pause) -> Iterable[Section]:
         if obj.ended_at is None:
-            yield Notice(level="warning", sentence="This pause holds: no new entry is allowed.")
+            yield Notice(
+                level="warning",
+                sentence="This pause holds: no new entry is allowed.",
+                runbook=runbook_link(PauseSource(obj.source)),
+            )
         yield Facts(
             title="Pause",
             rows=[

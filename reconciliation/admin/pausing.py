@@ -10,20 +10,25 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
-from reconciliation.admin import display
+from reconciliation.admin import deciding_types, display
 from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.console.profile import blocked_by
 from reconciliation.admin.deciding_terms import NO_RIGHT
 from reconciliation.admin.deciding_types import Desk, Viewer
 from reconciliation.admin.links import label, object_url, title
 from reconciliation.admin.page import Table, gathered
-from reconciliation.enums import DecisionRefusal, PauseSource, Right
+from reconciliation.enums import DecisionRefusal, GateReason, PauseSource, Right
 from reconciliation.handlers.pauses import pause_profile, resume_profile
 from reconciliation.models import Pause, Profile
 
+REFRESH_SECONDS = 15
 _SOURCES = {
     PauseSource.OPERATOR: "OPERATOR: a person stopped it",
     PauseSource.PARITY_WATCHDOG: "PARITY_WATCHDOG: the watchdog stopped it by itself",
 }
+
+
+_PAUSED = frozenset({GateReason.PAUSED_OPERATOR, GateReason.PAUSED_WATCHDOG})
 
 
 class PauseForm(forms.Form):
@@ -56,6 +61,8 @@ class PauseForm(forms.Form):
 class PausingAdmin(ReadOnlyAdmin[Profile]):
     """The pages of profiles, with a button that stops trading and one that lets it go on."""
 
+    object_template = "admin/reconciliation/profile.html"
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.pause_view)
         return [
@@ -84,7 +91,10 @@ class PausingAdmin(ReadOnlyAdmin[Profile]):
             for verb, words in verbs
         ]
         return super().change_view(
-            request, object_id, form_url, {"offers": offers, **(extra_context or {})}
+            request,
+            object_id,
+            form_url,
+            {"offers": offers, "refresh_seconds": REFRESH_SECONDS, **(extra_context or {})},
         )
 
     def pause_view(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
@@ -153,7 +163,7 @@ class PausingAdmin(ReadOnlyAdmin[Profile]):
                 "title": f"{capfirst(verb)} trading: {title(profile)}",
                 "form": form,
                 "word": f"{capfirst(verb)} trading",
-                "lines": [told[verb]],
+                "lines": [told[verb], _afterwards(profile, verb)],
                 "sections": gathered([table]),
             },
         )
@@ -185,6 +195,20 @@ class PausingAdmin(ReadOnlyAdmin[Profile]):
             },
             status=status,
         )
+
+
+def _afterwards(profile: Profile, verb: str) -> str:
+    """Return what the profile's bot is told afterwards, as far as it is known now."""
+    desk_clock, conf = deciding_types.page_clock(), deciding_types.load_conf()
+    reasons = blocked_by(profile, conf=conf, clock=desk_clock)
+    if verb == "pause":
+        if not reasons:
+            return "Until now it may open new entries: that ends with the pause."
+        return f"It may not open new entries already: {', '.join(reasons)}."
+    others = [each for each in reasons if each not in _PAUSED]
+    if others:
+        return f"New entries stay blocked after it by: {', '.join(others)}."
+    return "Nothing else blocks new entries: when the last pause is lifted, its bot may trade."
 
 
 def _held(pk: int) -> list[str]:

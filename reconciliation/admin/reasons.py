@@ -74,6 +74,9 @@ MODES: Mapping[str, str] = {
     AttributionMode.NONE: "nothing points to a slice",
 }
 
+PRESS_REFRESH = 'Press "Read the evidence anew" (key e) on its page and wait until it says done'
+"""The way out of evidence that is too old, by the words of the button."""
+
 CHOICES: tuple[tuple[str, str], ...] = (
     ("", "choose a reason"),
     (DecisionReason.CONFIRMED_FLAT.value, "CONFIRMED_FLAT: looked at the exchange, nothing there"),

@@ -5,18 +5,20 @@ from collections.abc import Iterable
 from django.contrib import admin
 
 from reconciliation.admin import columns as col
-from reconciliation.admin import display, supervision_tables, tables
+from reconciliation.admin import display, supervision_tables, tables, waiting
 from reconciliation.admin.deciding_bulk import BulkAdmin
 from reconciliation.admin.deciding_queues import load_queue_case
 from reconciliation.admin.deciding_terms import RIGHTS
-from reconciliation.admin.deciding_types import Case
-from reconciliation.admin.filters import WordFilter
+from reconciliation.admin.deciding_types import QueuedCase
+from reconciliation.admin.filters import WaitingFilter, WordFilter
 from reconciliation.admin.links import link
 from reconciliation.admin.page import Block, Facts, Section
 from reconciliation.admin.questions import question_sections
 from reconciliation.admin.reasons import QUARANTINE
 from reconciliation.admin.search import by_account_and_text, by_number, through
+from reconciliation.enums import WAITING_REVIEW_STATUSES
 from reconciliation.models import Decision, Fill, ReviewItem, Run, Trade
+from reconciliation.selectors.queues import Queue
 
 
 @admin.register(ReviewItem)
@@ -31,6 +33,7 @@ class ReviewItemAdmin(BulkAdmin[ReviewItem]):
     list_display = (
         col.Column("Item", lambda item: str(item.pk)),
         col.text("Status", "status"),
+        *waiting.columns(),
         col.text("Reason", "reason"),
         col.text("Symbol", "trade.symbol"),
         col.link("Trade", "trade"),
@@ -42,7 +45,9 @@ class ReviewItemAdmin(BulkAdmin[ReviewItem]):
     legend = QUARANTINE
     legend_title = "What the reasons mean"
     list_defer = ("evidence",)
+    waits = tuple(sorted(WAITING_REVIEW_STATUSES))
     list_filter = (
+        WaitingFilter,
         ("status", WordFilter),
         ("reason", WordFilter),
         "account",
@@ -63,7 +68,10 @@ class ReviewItemAdmin(BulkAdmin[ReviewItem]):
     )
     search_help_text = "A whole trade id or exchange fill id, or the number of an item."
 
-    def case(self, pk: int) -> Case | None:
+    def queue_of(self, row: ReviewItem) -> Queue:
+        return Queue.QUARANTINE
+
+    def case(self, pk: int) -> QueuedCase | None:
         return load_queue_case(ReviewItem, pk)
 
     def sections(self, obj: ReviewItem) -> Iterable[Section]:

@@ -6,11 +6,24 @@ from django.contrib import admin
 
 from reconciliation.admin import columns as col
 from reconciliation.admin import display, supervision_tables, tables
-from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.deciding_types import now
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link
-from reconciliation.admin.page import Block, Facts, Notice, Section, Table
-from reconciliation.admin.records import words
+from reconciliation.admin.page import Block, Facts, Notice, Section
+from reconciliation.admin.run_sections import (
+    carried_over,
+    counts,
+    counts_in_words,
+    error_in_short,
+    neighbours,
+    part_in_words,
+    parts,
+    row_errors,
+    skipped,
+    steps,
+)
+from reconciliation.admin.runbook_links import runbook_link
+from reconciliation.admin.running import RunNowAdmin
 from reconciliation.admin.search import by_number, by_uuid
 from reconciliation.enums import Coverage, RunStatus
 from reconciliation.models import (
@@ -26,12 +39,9 @@ from reconciliation.models import (
     TradeHistory,
 )
 
-ROW_ERRORS_SHOWN = 50
-_PARTS = {"open_orders": "open orders", "fills": "fills", "positions": "positions"}
-
 
 @admin.register(Run)
-class RunAdmin(ReadOnlyAdmin[Run]):
+class RunAdmin(RunNowAdmin[Run]):
     note = (
         "Read-only: one execution of one job on one account, recorded whatever its outcome. What "
         "a run could not read is UNKNOWN and leads to no correction."
@@ -41,12 +51,13 @@ class RunAdmin(ReadOnlyAdmin[Run]):
         col.Column("Run", lambda run: str(run.pk)),
         col.text("Status", "status"),
         col.text("Coverage", "coverage"),
-        col.text("Kind", "kind"),
+        col.text("Job", "kind"),
         col.whole_link("Account", "account"),
         col.moment("Started", "started_at", ordering="started_at"),
         tables.RUN_DURATION,
-        col.Column("Counts", lambda run: display.pairs(run.counts)),
-        tables.RUN_ERROR,
+        col.Column("Counts", lambda run: counts_in_words(run.counts)),
+        col.Column("Written", lambda run: display.inline_json(run.counts.get("written"))),
+        col.Column("Error", error_in_short),
     )
     list_defer = ("step_ms", "row_errors", "unread", "skipped_profiles")
     list_filter = (
@@ -62,6 +73,7 @@ class RunAdmin(ReadOnlyAdmin[Run]):
     search_help_text = "The number of a run, or its whole claim token."
 
     def sections(self, obj: Run) -> Iterable[Section]:
+        moment = now()
         yield verdict(obj)
         yield Facts(
             title="Run",
@@ -71,45 +83,22 @@ class RunAdmin(ReadOnlyAdmin[Run]):
                 ("Of one profile only", display.text(obj.only_profile)),
                 ("Status", display.text(obj.status)),
                 ("Coverage", display.text(obj.coverage)),
-                ("Started", display.moment(obj.started_at)),
-                ("Finished", display.moment(obj.finished_at)),
+                ("Started", display.age(obj.started_at, moment)),
+                ("Finished", display.age(obj.finished_at, moment)),
                 ("Duration", display.duration(obj.started_at, obj.finished_at)),
-                ("Exchange as of", display.moment(obj.as_of)),
+                ("Exchange as of", display.age(obj.as_of, moment)),
+                ("Look-ups carried over", carried_over(obj)),
                 *_claim(obj),
-                ("Time spent (ms)", display.pairs(obj.step_ms)),
             ],
         )
         if obj.error and _in_one_line(obj.error) != obj.error.strip():
             yield Block.of(title="Error", text=obj.error)
-        if obj.unread:
-            yield Table(
-                title="Not read",
-                headings=["Part of the exchange", "Why"],
-                rows=[
-                    [part_in_words(part), display.inline_json(reason)]
-                    for part, reason in sorted(obj.unread.items())
-                ],
-                note="These parts are UNKNOWN: nothing was corrected because of them.",
-                foreign=True,
-            )
-        if obj.row_errors:
-            yield _row_errors(obj.row_errors)
-        if obj.skipped_profiles:
-            yield Table(
-                title="Skipped profiles",
-                headings=["Profile"],
-                rows=[[display.inline_json(profile)] for profile in obj.skipped_profiles],
-                note="Another holder had their reconciliation lock.",
-            )
-        yield Table(
-            title="Counts",
-            headings=["What", "Number"],
-            rows=[
-                [words(name), display.inline_json(count)]
-                for name, count in sorted(obj.counts.items())
-            ],
-            empty="This run has counted nothing.",
-        )
+        yield parts(obj)
+        yield from row_errors(obj.row_errors)
+        yield skipped(obj)
+        yield counts(obj)
+        yield steps(obj)
+        yield neighbours(obj)
         yield tables.mismatches(
             Mismatch.objects.filter(first_run=obj),
             title="Mismatches first seen by this run",
@@ -190,15 +179,20 @@ def verdict(run: Run) -> Notice:
     not_read = f" Not read: {unread}." if unread else ""
     match run.status:
         case RunStatus.RUNNING:
-            return Notice(level="warning", sentence="This run has not finished.")
+            return Notice(
+                level="warning",
+                sentence="This run has not finished.",
+                runbook=runbook_link(RunStatus.RUNNING),
+            )
         case RunStatus.FAILED:
             reason = _in_one_line(run.error) if run.error else "no reason was recorded"
             sentence = f"This run failed: {reason.removesuffix('.')}.{not_read}"
-            return Notice(level="error", sentence=sentence)
+            return Notice(level="error", sentence=sentence, runbook=runbook_link(RunStatus.FAILED))
         case RunStatus.PARTIAL:
             return Notice(
                 level="warning",
                 sentence=f"This run did only a part of its work.{not_read}",
+                runbook=runbook_link(RunStatus.PARTIAL),
             )
         case RunStatus.SKIPPED_LOCKED:
             return Notice(
@@ -207,6 +201,7 @@ def verdict(run: Run) -> Notice:
                     "This run was skipped: another holder had the reconciliation lock of every "
                     "profile. Nothing was judged."
                 ),
+                runbook=runbook_link(RunStatus.SKIPPED_LOCKED),
             )
     if run.coverage == Coverage.COMPLETE:
         return Notice(
@@ -216,25 +211,5 @@ def verdict(run: Run) -> Notice:
     return Notice(
         level="warning",
         sentence=f"This run succeeded with {run.coverage} coverage of the exchange.{not_read}",
-    )
-
-
-def part_in_words(part: str) -> str:
-    """Return the name of a part of a snapshot as words: `open_orders.oco` → open orders (oco)."""
-    subject, _, detail = part.partition(".")
-    words = _PARTS.get(subject, display.visible(subject))
-    return f"{words} ({display.visible(detail)})" if detail else words
-
-
-def _row_errors(errors: list[object]) -> Table:
-    hidden = len(errors) - ROW_ERRORS_SHOWN
-    return Table(
-        title="Rows that failed",
-        headings=["What failed, and why"],
-        rows=[
-            [display.pairs(error) if isinstance(error, dict) else display.inline_json(error)]
-            for error in errors[:ROW_ERRORS_SHOWN]
-        ],
-        note=f"{ROW_ERRORS_SHOWN} are shown; there are {hidden} more." if hidden > 0 else "",
-        foreign=True,
+        runbook=runbook_link(Coverage(run.coverage)),
     )

@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.html import format_html
+
 from reconciliation.admin import display
-from reconciliation.admin.page import Table, strong
+from reconciliation.admin.page import Table
 from reconciliation.admin.records import Record, as_records, record_tables, words
+from reconciliation.domain.amounts import InexactAmount, parse_amount, total
 from reconciliation.models import ExchangeAccount
 
 
@@ -16,10 +19,15 @@ class Verdicts:
     differs: str
     only_left: str
     only_right: str
+    by_how_much: str = ""
+    """The heading of the signed difference of amounts; empty: none is shown."""
 
 
 _OF_SIDES = Verdicts(
-    differs="differs", only_left="only in the database", only_right="only at the exchange"
+    differs="differs",
+    only_left="only in the database",
+    only_right="only at the exchange",
+    by_how_much="Exchange − database",
 )
 _OF_CHANGES = Verdicts(differs="changed", only_left="only before", only_right="set")
 
@@ -87,10 +95,17 @@ def _comparison(
         left, right = lefts.get(name), rights.get(name)
         rank, verdict = _verdict(left, right, verdicts)
         cells = [words(name), display.inline_json(left), display.inline_json(right), verdict]
+        if verdicts.by_how_much:
+            cells.append(_by_how_much(left, right) if rank == 0 else "")
         rows.append((rank, cells))
     yield Table(
         title=title,
-        headings=["Field", *headings, "Comparison"],
+        headings=[
+            "Field",
+            *headings,
+            "Comparison",
+            *([verdicts.by_how_much] if verdicts.by_how_much else []),
+        ],
         rows=[cells for _, cells in sorted(rows)],
         empty=f"{title}: neither says anything.",
         note=note,
@@ -119,7 +134,7 @@ def _flat(record: Record) -> tuple[dict[str, object], dict[str, Sequence[Record]
     """Return what a record says by dotted names: its values, and apart from them its lists."""
     values: dict[str, object] = {}
     lists: dict[str, Sequence[Record]] = {}
-    for name, value in _leaves(record):
+    for name, value in leaves(record):
         items = as_records(value)
         if items is not None:
             lists[name] = items
@@ -128,10 +143,11 @@ def _flat(record: Record) -> tuple[dict[str, object], dict[str, Sequence[Record]
     return values, lists
 
 
-def _leaves(record: Record, prefix: str = "") -> Iterator[tuple[str, object]]:
+def leaves(record: Record, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the values of a record by their dotted names."""
     for name, value in record.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
@@ -144,4 +160,12 @@ def _verdict(left: object, right: object, verdicts: Verdicts) -> tuple[int, str]
         return 1, verdicts.only_right
     if display.same_value(left, right):
         return 2, "same"
-    return 0, strong(verdicts.differs)
+    return 0, format_html('<strong class="word differs">{}</strong>', verdicts.differs)
+
+
+def _by_how_much(left: object, right: object) -> str:
+    """Return the signed difference of two amounts; of anything else there is none."""
+    try:
+        return display.signed(total((parse_amount(right), -parse_amount(left))))
+    except InexactAmount:
+        return display.NOTHING

@@ -13,6 +13,7 @@ ORDER = (
     models.ExternalOrder,
     models.Decision,
     models.Escalation,
+    models.OutsideEdit,
     models.Errand,
     models.Pause,
     models.CapitalBalance,

@@ -6,11 +6,13 @@ from typing import Any
 from django.db.models import Model, QuerySet
 
 from reconciliation.admin import columns as col
+from reconciliation.admin.audit_urls import explorer_url
 from reconciliation.admin.display import clipped, duration, first_line, text
 from reconciliation.admin.links import changelist_url, link_to
-from reconciliation.admin.objects import audit_trail_of, audit_word, audited_model
+from reconciliation.admin.objects import audit_word, audited_model
 from reconciliation.admin.page import Grid
 from reconciliation.admin.reads import events_of_fill, open_quantity, unbooked_quantity
+from reconciliation.domain.audit_filter import AuditFilter
 from reconciliation.models import (
     AuditEvent,
     BackfillCandidate,
@@ -25,6 +27,7 @@ from reconciliation.models import (
     Trade,
     TradeHistory,
 )
+from reconciliation.selectors.audit import filtered_events
 
 Lookups = Mapping[str, object]
 
@@ -268,7 +271,7 @@ def audit_events_of(obj: Model, *, title: str = "", note: str = "") -> Grid:
     word = audit_word(type(obj))
     return _audit(
         title or f"Audit events of this {word}",
-        audit_trail_of(obj),
+        {"object_type": word, "object_id": str(obj.pk)},
         empty=f"No audit event names this {word}.",
         note=note,
     )
@@ -277,7 +280,7 @@ def audit_events_of(obj: Model, *, title: str = "", note: str = "") -> Grid:
 def audit_events_of_run(run: Run) -> Grid:
     return _audit(
         "Audit events of this run",
-        {"run_id__exact": run.pk},
+        {"run": run.pk},
         empty="This run has recorded no audit event: it changed nothing.",
     )
 
@@ -302,12 +305,14 @@ def object_link(event: AuditEvent) -> str:
     return words if model is None else link_to(model, event.object_id, words)
 
 
-def _audit(title: str, lookups: Lookups, *, empty: str, note: str = "") -> Grid:
-    return grid(
-        title,
-        AuditEvent.objects.filter(**lookups).defer("payload").order_by("-sequence"),
-        AUDIT_COLUMNS,
-        lookups=lookups,
+def _audit(title: str, asked: Mapping[str, Any], *, empty: str, note: str = "") -> Grid:
+    """Return the events of a filter by the explorer's names, which is where the rest is."""
+    return Grid(
+        title=title,
+        queryset=filtered_events(AuditFilter(**asked)).defer("payload"),
+        columns=AUDIT_COLUMNS,
+        order="newest",
+        url=explorer_url(asked),
         empty=empty,
         note=note,
     )

@@ -1,18 +1,25 @@
 """Trades (lifecycle slices) and their append-only history."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.contrib import admin
+from django.utils.html import format_html
 
 from reconciliation.admin import columns as col
 from reconciliation.admin import display, supervision_tables, tables
+from reconciliation.admin.audit_urls import timeline_url_of
 from reconciliation.admin.base import ReadOnlyAdmin
+from reconciliation.admin.deciding_types import load_conf, now
 from reconciliation.admin.delivered import Delivered, compare, owed
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import anchor, changelist_url, link
 from reconciliation.admin.page import Facts, Notice, Section
 from reconciliation.admin.reads import open_quantity
 from reconciliation.admin.search import by_account_and_text, by_number, by_text, through
+from reconciliation.admin.timelines import sums_up, timeline_picture, timeline_table
+from reconciliation.clock import SystemClock
+from reconciliation.conf import Conf
 from reconciliation.models import (
     BackfillCandidate,
     Decision,
@@ -21,11 +28,14 @@ from reconciliation.models import (
     Mismatch,
     Order,
     Position,
+    ProfileLease,
     ReviewItem,
     Run,
     Trade,
     TradeHistory,
 )
+from reconciliation.selectors.gate import load_gate
+from reconciliation.selectors.timelines import load_timeline
 
 
 def delivered_fields(trade: Trade) -> list[Delivered]:
@@ -58,13 +68,17 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
         col.moment("Closed", "closed_at"),
     )
     list_filter = (("status", WordFilter), ("direction", WordFilter), "account", "profile")
+    narrowed_by = {"status__in": None}
     list_select_related = ("profile",)
-    object_related = ("account", "profile")
+    object_related = ("account", "profile__lease")
     search_by = (by_account_and_text("trade_id"),)
     search_help_text = "A whole trade id."
 
     def sections(self, obj: Trade) -> Iterable[Section]:
         here = {"trade__id__exact": obj.pk}
+        moment, conf = now(), load_conf()
+        timeline = load_timeline(obj)
+        yield from sums_up(obj, timeline)
         yield Facts(
             title="Trade",
             rows=[
@@ -76,6 +90,9 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
                 ("Direction", display.text(obj.direction)),
                 ("Status", display.text(obj.status)),
                 ("Open quantity", display.signed(open_quantity(obj))),
+                ("Correction owed", _owed(obj)),
+                ("Lock of its profile", _holder(obj, moment)),
+                ("May trade now", _gate(obj, conf)),
                 ("Entered", display.amount(obj.entry_quantity)),
                 ("Exited", display.amount(obj.exit_quantity)),
                 ("Average entry price", display.amount(obj.average_entry_price)),
@@ -83,9 +100,13 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
                 ("Sub tag", display.text(obj.sub_tag)),
                 ("Reversals", str(obj.reversals)),
                 ("Position", link(_position(obj))),
-                ("Opened", display.moment(obj.opened_at)),
-                ("Closed", display.moment(obj.closed_at)),
-                ("Last activity", display.moment(obj.last_activity_at)),
+                ("Opened", display.age(obj.opened_at, moment)),
+                ("Closed", display.age(obj.closed_at, moment)),
+                ("Last activity", display.age(obj.last_activity_at, moment)),
+                (
+                    "Audit trail",
+                    anchor(timeline_url_of(obj), "events of this trade"),
+                ),
                 ("Version", str(obj.version)),
             ],
         )
@@ -93,6 +114,10 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
             delivered_fields(obj),
             undelivered="The trading system has not delivered a status of this trade.",
         )
+        picture = timeline_picture(obj, timeline, conf=conf, now=moment)
+        if picture is not None:
+            yield picture
+        yield timeline_table(obj, timeline, moment)
         yield tables.orders(
             Order.objects.filter(trade=obj),
             title="Orders of this trade",
@@ -136,6 +161,27 @@ class TradeAdmin(ReadOnlyAdmin[Trade]):
             empty="Nobody has decided a question about this trade.",
         )
         yield tables.audit_events_of(obj)
+
+
+def _holder(trade: Trade, moment: datetime) -> str:
+    lease: ProfileLease | None = getattr(trade.profile, "lease", None)
+    if lease is None or lease.expires_at is None or lease.expires_at <= moment:
+        return "free: nobody writes to this profile now"
+    holder = display.text(lease.holder)
+    return format_html("held by {} until {}", holder, display.moment(lease.expires_at))
+
+
+def _gate(trade: Trade, conf: Conf) -> str:
+    """Return what the bot of this trade is told for its symbol now."""
+    gate, _ = load_gate(trade.profile, conf=conf, clock=SystemClock())
+    entries = "entries allowed" if gate.entries_allowed else "no entries"
+    exits = "exits allowed" if gate.exits_allowed else "no exits"
+    reasons = f" ({', '.join(gate.reasons)})" if gate.reasons else ""
+    own = [each for each in gate.symbols if each.symbol == trade.symbol]
+    for each in own:
+        limit = display.amount(each.max_exit_quantity)
+        exits = f"exits up to {limit}, reduce-only" if each.exits_allowed else "no exits here"
+    return f"{entries}, {exits}{reasons}"
 
 
 def _position(trade: Trade) -> Position | None:

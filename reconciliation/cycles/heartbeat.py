@@ -118,6 +118,7 @@ class _Heartbeat:
         )
 
     def _run(self) -> None:
+        started = self.ports.clock.monotonic()
         gateway = self.ports.gateways.of(self.account)
         gateway.begin_cycle(budget_seconds=NETWORK_BUDGET_SECONDS)
         instruments = dict(gateway.load_instruments())
@@ -127,11 +128,13 @@ class _Heartbeat:
             ports=self.ports,
             run_id=self.run_row.pk,
             progress=self.tell,
+            spent_ms=self.record.step_ms,
         )
         books = self._load(instruments, read)
         is_spot_held = bool(books.spot_symbols)
         unread = read.unread_parts(is_spot_held=is_spot_held)
         self.record.as_of, self.record.unread = read.as_of, unread
+        started = self._timed("snapshot", started)
         self.ports.reach(CycleStep.SNAPSHOT)
         if not read.has_any(is_spot_held=is_spot_held):
             self.record.status = RunStatus.FAILED
@@ -168,6 +171,7 @@ class _Heartbeat:
                 instruments=instruments,
                 conf=self.conf,
             )
+        started = self._timed("compare", started)
         self.ports.reach(CycleStep.LOOKUPS)
         outcomes = Outcomes(
             account=self.account,
@@ -181,8 +185,14 @@ class _Heartbeat:
         )
         outcomes.keep()
         outcomes.apply()
+        self._timed("apply", started)
         self._decide_status(read, seen)
         self.tell(f"done: {self.record.counts}")
+
+    def _timed(self, step: str, started: float) -> float:
+        now = self.ports.clock.monotonic()
+        self.record.step_ms[step] = int((now - started) * 1000)
+        return now
 
     def _load(
         self,
@@ -272,6 +282,7 @@ class _Heartbeat:
             run_id=self.run_row.pk,
             as_of=self.ports.clock.now(),
             progress=self.tell,
+            spent_ms=self.record.step_ms,
         )
         if any(part is not None for part in fills.values()):
             return False

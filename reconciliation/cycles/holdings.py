@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciliation.cycles.ports import Ports
-from reconciliation.cycles.snapshot import is_flat, read_account_fills, read_positions
+from reconciliation.cycles.snapshot import is_flat, read_account_fills, read_positions, timed
 from reconciliation.domain.amounts import ZERO, product, total
 from reconciliation.domain.books import TradeState
 from reconciliation.domain.parity import Finding, Holding, PositionKey, gather_holdings
@@ -62,21 +62,38 @@ def read_holdings(
     ports: Ports,
     run_id: int,
     progress: Callable[[str], None],
+    spent_ms: dict[str, int],
 ) -> HoldingsRead:
-    """Read new fills, then what the account holds; what fails is unread, not empty."""
+    """Read new fills, then what the account holds; what fails is unread, not empty.
+
+    `spent_ms` takes how long each part took: the parts it names are those that were asked for.
+    """
     as_of = ports.clock.now()
     fills = read_account_fills(
-        account=account, gateway=gateway, ports=ports, run_id=run_id, as_of=as_of, progress=progress
+        account=account,
+        gateway=gateway,
+        ports=ports,
+        run_id=run_id,
+        as_of=as_of,
+        progress=progress,
+        spent_ms=spent_ms,
     )
     progress("reading positions")
-    positions = read_positions(gateway)
-    if positions == () and not is_flat(gateway):
-        positions = Unread(reason=HIDDEN)
+    positions: tuple[ExchangePosition, ...] | Unread | None = None
+    if InstrumentType.SWAP in gateway.instrument_types:
+        with timed("positions", spent_ms, ports):
+            positions = read_positions(gateway)
+            if positions == () and not is_flat(gateway):
+                positions = Unread(reason=HIDDEN)
+    balances: Mapping[str, Decimal] | Unread | None = None
+    if InstrumentType.SPOT in gateway.instrument_types:
+        with timed("balance", spent_ms, ports):
+            balances = _read_balances(gateway)
     return HoldingsRead(
         as_of=as_of,
         fills=fills,
         positions=positions,
-        balances=_read_balances(gateway),
+        balances=balances,
         read_at=ports.clock.now(),
     )
 
@@ -217,10 +234,7 @@ class _Marks:
         return self._known[symbol]
 
 
-def _read_balances(gateway: Gateway) -> Mapping[str, Decimal] | Unread | None:
-    """Return the total balances; None where the account trades on no spot market."""
-    if InstrumentType.SPOT not in gateway.instrument_types:
-        return None
+def _read_balances(gateway: Gateway) -> Mapping[str, Decimal] | Unread:
     try:
         return gateway.fetch_balances()
     except ExchangeError as error:

@@ -9,6 +9,7 @@ from reconciliation.cycles.ports import Ports
 from reconciliation.domain.audit import Actor
 from reconciliation.enums import Coverage, RunKind, RunStatus
 from reconciliation.exchange.gateway import ExchangeError
+from reconciliation.handlers.edits import notice_edits
 from reconciliation.handlers.runs import ClaimLost, RunRecord, claim_run
 from reconciliation.models import ExchangeAccount, Run
 
@@ -41,7 +42,12 @@ def run_job(
         )
     record = RunRecord()
     try:
+        edited = notice_edits(
+            account=account, run_id=run.pk, conf=ports.conf, clock=ports.clock, actor=actor
+        )
         work(run, record)
+        if edited:
+            record.counts["edited_outside"] = edited
     except (ExchangeError, ClaimLost) as error:
         record.status, record.error = RunStatus.FAILED, str(error)
     except Exception as error:

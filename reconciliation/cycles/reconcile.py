@@ -167,6 +167,7 @@ class _Cycle:
             ports=self.ports,
             run_id=self.run_row.pk,
             progress=self.tell,
+            spent_ms=self.record.step_ms,
         )
         self.record.as_of = snapshot.as_of
         self.record.coverage = snapshot.coverage

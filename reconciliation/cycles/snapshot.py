@@ -1,6 +1,7 @@
 """Read an account: open orders by class, fills of the window; what fails is unread, not empty."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from reconciliation.cycles.ports import Ports
@@ -31,24 +32,36 @@ def take_snapshot(
     ports: Ports,
     run_id: int,
     progress: Callable[[str], None],
+    spent_ms: dict[str, int],
 ) -> AccountSnapshot:
     """Read what a reconciliation needs; each page of fills is kept as soon as it is proven.
 
-    No part that fails stops another. `as_of` is the moment before the first request.
+    No part that fails stops another. `as_of` is the moment before the first request. `spent_ms`
+    takes how long each part took: the parts it names are those that were asked for.
     """
     as_of = ports.clock.now()
     open_orders: dict[OrderClass, OpenOrders | Unread] = {}
     for order_class in gateway.order_classes:
         progress(f"reading open orders ({order_class})")
-        try:
-            open_orders[order_class] = gateway.fetch_open_orders(order_class)
-        except ExchangeError as error:
-            open_orders[order_class] = Unread(reason=str(error))
+        with timed(f"open_orders.{order_class}", spent_ms, ports):
+            try:
+                open_orders[order_class] = gateway.fetch_open_orders(order_class)
+            except ExchangeError as error:
+                open_orders[order_class] = Unread(reason=str(error))
     fills = read_account_fills(
-        account=account, gateway=gateway, ports=ports, run_id=run_id, as_of=as_of, progress=progress
+        account=account,
+        gateway=gateway,
+        ports=ports,
+        run_id=run_id,
+        as_of=as_of,
+        progress=progress,
+        spent_ms=spent_ms,
     )
     progress("reading positions")
-    positions = read_positions(gateway)
+    positions: tuple[ExchangePosition, ...] | Unread | None = None
+    if InstrumentType.SWAP in gateway.instrument_types:
+        with timed("positions", spent_ms, ports):
+            positions = read_positions(gateway)
     return AccountSnapshot(
         as_of=as_of,
         open_orders=open_orders,
@@ -66,23 +79,34 @@ def read_account_fills(
     run_id: int,
     as_of: datetime,
     progress: Callable[[str], None],
+    spent_ms: dict[str, int],
 ) -> dict[InstrumentType, Unread | None]:
     """Read and keep the fills that are not known yet; return, by type, why not where it failed."""
     fills: dict[InstrumentType, Unread | None] = {}
     for instrument_type in gateway.instrument_types:
         progress(f"reading fills ({instrument_type})")
-        try:
-            _read_fills(account, instrument_type, gateway, ports, run_id, as_of)
-            fills[instrument_type] = None
-        except (ExchangeError, UnprovenFills) as error:
-            fills[instrument_type] = Unread(reason=str(error))
+        with timed(f"fills.{instrument_type}", spent_ms, ports):
+            try:
+                _read_fills(account, instrument_type, gateway, ports, run_id, as_of)
+                fills[instrument_type] = None
+            except (ExchangeError, UnprovenFills) as error:
+                fills[instrument_type] = Unread(reason=str(error))
     return fills
 
 
-def read_positions(gateway: Gateway) -> tuple[ExchangePosition, ...] | Unread | None:
-    """Return the positions; None where the account trades on spot alone, which has none."""
-    if InstrumentType.SWAP not in gateway.instrument_types:
-        return None
+@contextmanager
+def timed(step: str, spent_ms: dict[str, int], ports: Ports) -> Iterator[None]:
+    """Add what passes within to the milliseconds of a step."""
+    started = ports.clock.monotonic()
+    try:
+        yield
+    finally:
+        passed = int((ports.clock.monotonic() - started) * 1000)
+        spent_ms[step] = spent_ms.get(step, 0) + passed
+
+
+def read_positions(gateway: Gateway) -> tuple[ExchangePosition, ...] | Unread:
+    """Return the positions of an account that trades more than spot, which has none."""
     try:
         return gateway.fetch_positions()
     except ExchangeError as error:

@@ -28,7 +28,7 @@ def prepare_database(*, conf: Conf, clock: Clock) -> tuple[schedules.Job, ...]:
     call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
     _create_accounts(conf, clock)
     table = schedules.jobs(conf)
-    schedules.sync_schedules(table, now=clock.now())
+    schedules.mind_schedules(table, clock=clock, actor=system_actor("demo"), after_start=True)
     drop_old_beats(now=clock.now())
     return table
 

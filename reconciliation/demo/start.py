@@ -40,9 +40,7 @@ def run(*, port: int, seed: int, lock: int) -> None:
         children = [
             portal.web(Address(HOST, port), threads=_WEB_THREADS),
             replace(
-                portal.cluster(
-                    catch_up=[job.task for job in table], environ={**os.environ, **exchange}
-                ),
+                portal.cluster(table=table, environ={**os.environ, **exchange}),
                 # What it has to say in its log is on standard error.
                 quiet=True,
             ),

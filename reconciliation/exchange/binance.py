@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from reconciliation.domain.key_rights import KeyRights
 from reconciliation.domain.types import (
     ExchangeFill,
     ExchangeOrder,
@@ -21,6 +22,7 @@ from reconciliation.domain.types import (
 from reconciliation.enums import InstrumentType, OrderClass, PositionMode
 from reconciliation.exchange.fields import Fields, Row, UnreadableAnswer, to_ms
 from reconciliation.exchange.gateway import RetryableExchangeError, Unsupported
+from reconciliation.exchange.key_rights import binance_rights
 from reconciliation.exchange.normalize_account import normalize_price
 from reconciliation.exchange.normalize_binance import (
     client_ids_of,
@@ -164,6 +166,10 @@ class BinanceReader(Reader):
     def fetch_position_mode(self) -> PositionMode:
         """Raise `Unsupported`: spot has no positions."""
         raise Unsupported(NO_POSITIONS)
+
+    def fetch_key_rights(self) -> KeyRights:
+        """Return what the key may do: one answer for spot and futures, of another host."""
+        return binance_rights(self.call("sapiGetAccountApiRestrictions", {}))
 
     def fetch_balances(self) -> dict[str, Decimal]:
         """Return the total of each currency that the account has some of."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from reconciliation.domain.key_rights import KeyRights
 from reconciliation.domain.types import (
     ExchangeFill,
     ExchangeOrder,
@@ -20,6 +21,7 @@ from reconciliation.domain.types import (
 from reconciliation.enums import InstrumentType, OrderClass, PositionMode
 from reconciliation.exchange.fields import Fields, Row, UnreadableAnswer, to_ms
 from reconciliation.exchange.gateway import RetryableExchangeError, Unsupported
+from reconciliation.exchange.key_rights import bybit_rights
 from reconciliation.exchange.normalize_account import normalize_price
 from reconciliation.exchange.normalize_bybit import (
     normalize_balances,
@@ -147,6 +149,10 @@ class BybitReader(Reader):
     def fetch_position_mode(self) -> PositionMode:
         """Raise `Unsupported`: each symbol has its own mode, and each position says it."""
         raise Unsupported("bybit: each symbol has its own position mode; none is the account's")
+
+    def fetch_key_rights(self) -> KeyRights:
+        """Return what the key may do."""
+        return bybit_rights(self.call("privateGetV5UserQueryApi", {}))
 
     def fetch_balances(self) -> dict[str, Decimal]:
         """Return the wallet balance of each currency that has one."""

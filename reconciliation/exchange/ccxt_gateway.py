@@ -8,12 +8,13 @@ is asked, `normalize` in what is read; `bybit`, `binance` and `kraken` are as `o
 import functools
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from random import random as default_random
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from reconciliation.domain.key_rights import KeyRights
 from reconciliation.domain.types import (
     ExchangeFill,
     ExchangeOrder,
@@ -292,6 +293,24 @@ class CcxtGateway:
     def fetch_position_mode(self) -> PositionMode:
         """Return whether the account nets its positions, by the exchange's word."""
         return self._reader.fetch_position_mode()
+
+    @_named_by_reaction
+    def fetch_key_rights(self) -> KeyRights:
+        """Return what the key may do at the exchange; `Unsupported` where that is not told."""
+        return self._reader.fetch_key_rights()
+
+    @_named_by_reaction
+    def fetch_clock_lead(self) -> timedelta:
+        """Return by how much this machine's clock is ahead of the exchange's; negative: behind.
+
+        The exchange's answer is taken for the moment half-way between the question and it.
+        """
+        if not self._client.has.get("fetchTime"):
+            raise Unsupported(f"{self._exchange_id} does not tell its time")
+        asked = self._client.milliseconds()
+        theirs = self._client.fetch_time()
+        answered = self._client.milliseconds()
+        return timedelta(milliseconds=(asked + answered) / 2 - int(theirs))
 
     @_named_by_reaction
     def fetch_balances(self) -> Mapping[str, Decimal]:

@@ -53,6 +53,41 @@ def load_credentials(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenSetting:
+    """Whether a part of a key is there for this process; nothing of its value is in here.
+
+    `seen_as` is the name of the variable that is set, empty where none is; `fault` is why what is
+    set cannot be used.
+    """
+
+    name: str
+    seen_as: str
+    fault: str = ""
+
+
+def see_credentials(
+    prefix: str, environ: Mapping[str, str], *, demanded: Collection[str] = ALL_PARTS
+) -> tuple[SeenSetting, ...]:
+    """Return of each part that is demanded whether it is there, and whether it can be used."""
+    return tuple(
+        _see(prefix + suffix, environ)
+        for suffix in (API_KEY, SECRET, PASSWORD)
+        if suffix in demanded
+    )
+
+
+def _see(name: str, environ: Mapping[str, str]) -> SeenSetting:
+    given = [each for each in (name, f"{name}_FILE") if environ.get(each)]
+    fault = ""
+    if given:
+        try:
+            _load(name, environ)
+        except CredentialsRejected as error:
+            fault = str(error)
+    return SeenSetting(name=name, seen_as=" and ".join(given), fault=fault)
+
+
 def load_base_url(prefix: str, environ: Mapping[str, str]) -> str | None:
     """Return where the exchange is reached, or None for its own address.
 

@@ -6,10 +6,11 @@ gateway, so it may be recorded and shown.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
+from reconciliation.domain.key_rights import KeyRights
 from reconciliation.domain.types import (
     ExchangeFill,
     ExchangeOrder,
@@ -113,6 +114,12 @@ class Gateway(Protocol):
 
     def fetch_position_mode(self) -> PositionMode:
         """Return whether the account nets its positions."""
+
+    def fetch_key_rights(self) -> KeyRights:
+        """Return what the key may do at the exchange; `Unsupported` where that is not told."""
+
+    def fetch_clock_lead(self) -> timedelta:
+        """Return by how much this machine's clock is ahead of the exchange's; negative: behind."""
 
     def fetch_balances(self) -> Mapping[str, Decimal]:
         """Return the total balance of each currency that has one."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from reconciliation.domain.amounts import total
+from reconciliation.domain.key_rights import KeyRights
 from reconciliation.domain.types import (
     ExchangeFill,
     ExchangeOrder,
@@ -22,6 +23,7 @@ from reconciliation.domain.types import (
 from reconciliation.enums import InstrumentType, OrderClass, PositionMode
 from reconciliation.exchange.fields import Fields, Row, UnreadableAnswer
 from reconciliation.exchange.gateway import RetryableExchangeError, Unsupported
+from reconciliation.exchange.key_rights import unknown_rights
 from reconciliation.exchange.normalize_kraken import (
     milliseconds_of,
     normalize_balances,
@@ -146,6 +148,10 @@ class KrakenReader(Reader):
     def fetch_position_mode(self) -> PositionMode:
         """Raise `Unsupported`: spot has no positions."""
         raise Unsupported(NO_POSITIONS)
+
+    def fetch_key_rights(self) -> KeyRights:
+        """Raise `Unsupported`: what a key may do is not asked for here."""
+        raise unknown_rights()
 
     def fetch_balances(self) -> dict[str, Decimal]:
         """Return the total of each currency that the account has some of."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from reconciliation.domain.key_rights import KeyRights
 from reconciliation.domain.types import (
     ExchangeFill,
     ExchangeOrder,
@@ -24,6 +25,7 @@ from reconciliation.exchange.gateway import (
     RetryableExchangeError,
     Unsupported,
 )
+from reconciliation.exchange.key_rights import okx_rights
 from reconciliation.exchange.normalize import (
     INSTRUMENT_TYPES,
     normalize_algo_order,
@@ -163,6 +165,10 @@ class OkxReader(Reader):
     def fetch_position_mode(self) -> PositionMode:
         """Return whether the account nets its positions."""
         return normalize_position_mode(self._only_row("privateGetAccountConfig"))
+
+    def fetch_key_rights(self) -> KeyRights:
+        """Return what the key may do."""
+        return okx_rights(self._only_row("privateGetAccountConfig"))
 
     def fetch_balances(self) -> dict[str, Decimal]:
         """Return the cash of each currency that has some."""

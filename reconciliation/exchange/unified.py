@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconciliation.domain.amounts import ZERO, product
+from reconciliation.domain.key_rights import KeyRights
 from reconciliation.domain.types import (
     ExchangeFill,
     ExchangeOrder,
@@ -36,6 +37,7 @@ from reconciliation.exchange.gateway import (
     Unsupported,
 )
 from reconciliation.exchange.instruments import InstrumentTable
+from reconciliation.exchange.key_rights import unknown_rights
 from reconciliation.exchange.normalize import sub_tag_of
 from reconciliation.exchange.transport import NoSuchOrder
 
@@ -140,6 +142,10 @@ class UnifiedReader:
         if not isinstance(hedged, bool):
             raise answer.fault("hedged", "is missing")
         return PositionMode.HEDGE if hedged else PositionMode.NET
+
+    def fetch_key_rights(self) -> KeyRights:
+        """Raise `Unsupported`: what a key may do is not asked for here."""
+        raise unknown_rights()
 
     def fetch_balances(self) -> dict[str, Decimal]:
         """Return the total balance of each currency that has one."""

@@ -51,6 +51,8 @@ def create_account(
     actor: Actor,
     clock: Clock,
     conf: Conf,
+    request_id: str = "",
+    ip: str = "",
 ) -> ExchangeAccount:
     """Create an exchange account.
 
@@ -62,7 +64,9 @@ def create_account(
     if position_mode not in PositionMode.values:
         known = ", ".join(PositionMode.values)
         raise InvalidValue("position_mode", f"{position_mode!r} is none of {known}")
-    with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
+    with transaction_unit(
+        actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
+    ) as unit:
         if ExchangeAccount.objects.filter(name=name).exists():
             raise AlreadyExists(f"an exchange account {name!r} exists; choose another name")
         account = ExchangeAccount.objects.create(
@@ -100,6 +104,8 @@ def create_profile(
     actor: Actor,
     clock: Clock,
     conf: Conf,
+    request_id: str = "",
+    ip: str = "",
 ) -> Profile:
     """Create a profile with its lease.
 
@@ -110,7 +116,9 @@ def create_profile(
     _check("sub_tag", sub_tag, _SUB_TAG)
     if allocated_capital_usd < 0:
         raise InvalidValue("allocated_capital_usd", f"{plain(allocated_capital_usd)} is negative")
-    with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
+    with transaction_unit(
+        actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
+    ) as unit:
         account = ExchangeAccount.objects.get(pk=account_id)
         if Profile.objects.filter(name=name).exists():
             raise AlreadyExists(f"a profile {name!r} exists; choose another name")
@@ -149,12 +157,16 @@ def set_account_enabled(
     actor: Actor,
     clock: Clock,
     conf: Conf,
+    request_id: str = "",
+    ip: str = "",
 ) -> bool:
     """Let an account be reconciled, or no more; return whether that is a change.
 
     Nothing of a disabled account is deleted or decided; only its cycles stop.
     """
-    with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
+    with transaction_unit(
+        actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
+    ) as unit:
         account = _lock(account_id)
         if account.enabled == enabled:
             return False
@@ -182,6 +194,8 @@ def set_baseline(
     actor: Actor,
     clock: Clock,
     conf: Conf,
+    request_id: str = "",
+    ip: str = "",
 ) -> ExchangeAccount:
     """Accept what an account held before a moment as found; only what deviates counts from then.
 
@@ -191,7 +205,9 @@ def set_baseline(
     """
     if not comment.strip():
         raise InvalidBaseline("comment", "it is empty; say why, for the audit trail")
-    with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
+    with transaction_unit(
+        actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
+    ) as unit:
         account = _lock(account_id)
         if at > unit.now:
             raise InvalidBaseline("at", f"{moment_text(at)} is in the future")

@@ -1,17 +1,18 @@
 """Keys of bots: created, revoked, and what was tried in vain with one; each is an audit event."""
 
+import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from reconciliation.clock import Clock
 from reconciliation.conf import Conf
 from reconciliation.domain.api_keys import PUBLIC_ID_BYTES, SECRET_BYTES, digest_of, key_text
 from reconciliation.domain.audit import Actor, EventDraft
-from reconciliation.enums import AuditOutcome
+from reconciliation.enums import ActorType, AuditOutcome
 from reconciliation.handlers.accounts import AlreadyExists, InvalidValue, check_name
 from reconciliation.handlers.bulk import insert_rows
 from reconciliation.handlers.unit import transaction_unit
@@ -24,7 +25,9 @@ USE_RESOLUTION = timedelta(minutes=1)
 # neither fill the audit trail nor keep others waiting for its head.
 MOST_DENIALS_A_MINUTE = 10
 _MINUTE = timedelta(minutes=1)
+MOST_UNKNOWN_A_MINUTE = 100
 _OBJECT, _DENIED = "api_key", "api.denied"
+_ATTEMPT, _UNKNOWN = "api_attempt", "unknown key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,8 @@ def create_key(
     actor: Actor,
     clock: Clock,
     conf: Conf,
+    request_id: str = "",
+    ip: str = "",
 ) -> IssuedKey:
     """Create a key for profiles of one exchange account.
 
@@ -54,7 +59,9 @@ def create_key(
     if not timedelta(0) < lifetime <= MAX_LIFETIME:
         raise InvalidValue("lifetime", f"a key lives for 1 to {MAX_LIFETIME.days} days")
     public_id, secret = secrets.token_hex(PUBLIC_ID_BYTES), secrets.token_hex(SECRET_BYTES)
-    with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
+    with transaction_unit(
+        actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
+    ) as unit:
         if ApiKey.objects.filter(name=name).exists():
             raise AlreadyExists(f"a key {name!r} exists, or existed; choose another name")
         rows = _profiles(profiles)
@@ -80,12 +87,22 @@ def create_key(
     return IssuedKey(key=key, profiles=names, text=key_text(public_id, secret))
 
 
-def revoke_key(*, name: str, actor: Actor, clock: Clock, conf: Conf) -> tuple[ApiKey, bool]:
+def revoke_key(
+    *,
+    name: str,
+    actor: Actor,
+    clock: Clock,
+    conf: Conf,
+    request_id: str = "",
+    ip: str = "",
+) -> tuple[ApiKey, bool]:
     """Let a key open nothing from now on; return it, and whether that is a change.
 
     Raises ApiKey.DoesNotExist for an unknown name.
     """
-    with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
+    with transaction_unit(
+        actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
+    ) as unit:
         rows = ApiKey.objects.select_for_update(no_key=True, of=("self",)).select_related("account")
         key = rows.get(name=name)
         if key.revoked_at is not None:
@@ -119,9 +136,7 @@ def record_denial(
     Returns False, and records nothing, once that happened `MOST_DENIALS_A_MINUTE` times.
     """
     denials = AuditEvent.objects.filter(object_type=_OBJECT, object_id=str(key.pk), action=_DENIED)
-    moments = denials.order_by("-sequence").values_list("occurred_at", flat=True)
-    newest = list(moments[:MOST_DENIALS_A_MINUTE])
-    if len(newest) == MOST_DENIALS_A_MINUTE and abs(clock.now() - newest[-1]) < _MINUTE:
+    if _is_flood(denials, MOST_DENIALS_A_MINUTE, clock.now()):
         return False
     with transaction_unit(
         actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
@@ -136,6 +151,43 @@ def record_denial(
             )
         )
     return True
+
+
+def record_unknown_key(*, asked: str, clock: Clock, conf: Conf, request_id: str, ip: str) -> bool:
+    """Record that somebody asked with a key that the portal does not know; not the key itself.
+
+    Returns False, and records nothing, once that happened `MOST_DENIALS_A_MINUTE` times from that
+    address, or `MOST_UNKNOWN_A_MINUTE` times in all: who has no key must not fill the trail.
+    """
+    attempt = hashlib.sha256(ip.encode()).hexdigest()[:32]
+    own = AuditEvent.objects.filter(object_type=_ATTEMPT, object_id=attempt)
+    nobody = AuditEvent.objects.filter(actor_name=_UNKNOWN, action=_DENIED)
+    now = clock.now()
+    if _is_flood(own, MOST_DENIALS_A_MINUTE, now) or _is_flood(nobody, MOST_UNKNOWN_A_MINUTE, now):
+        return False
+    with transaction_unit(
+        actor=Actor(type=ActorType.BOT, id="", name=_UNKNOWN),
+        clock=clock,
+        settings_hash=conf.hash(),
+        request_id=request_id,
+        ip=ip,
+    ) as unit:
+        unit.record(
+            EventDraft(
+                action="api.denied",
+                outcome=AuditOutcome.DENIED,
+                object_type=_ATTEMPT,
+                object_id=attempt,
+                after={"asked": asked},
+                comment="the key is not one of this portal",
+            )
+        )
+    return True
+
+
+def _is_flood(events: QuerySet[AuditEvent], most: int, now: datetime) -> bool:
+    newest = list(events.order_by("-sequence").values_list("occurred_at", flat=True)[:most])
+    return len(newest) == most and abs(now - newest[-1]) < _MINUTE
 
 
 def record_use(*, use: ApiKeyUse, now: datetime) -> bool:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from reconciliation.domain.plans.changes import Change
 from reconciliation.handlers.backfill import lock_candidates, write_candidates
+from reconciliation.handlers.edits import left_alone, order_left_alone, position_left_alone
 from reconciliation.handlers.positions import recalculate_positions
 from reconciliation.handlers.review_items import supersede_reviews, write_reviews
 from reconciliation.handlers.rows import (
@@ -39,9 +40,9 @@ def write_changes(
     statements does not depend on how many changes there are. `run_id` is of the run, `decision_id`
     of the person's decision on whose behalf they are written; only a run asks new questions.
     """
-    holding = insert_new_rows(
-        _with_new_names(_with_premises_that_hold(changes), target), account_id=target.account_id
-    )
+    # A person sees what was edited past the portal, and decides all the same; a run does not.
+    sound = _with_premises_that_hold(changes, is_automatic=decision_id is None)
+    holding = insert_new_rows(_with_new_names(sound, target), account_id=target.account_id)
     write_history(holding, run_id=run_id, decision_id=decision_id, now=unit.now)
     first_write()
     write_fills(holding)
@@ -65,8 +66,11 @@ def write_changes(
     return holding
 
 
-def _with_premises_that_hold(changes: Sequence[Change]) -> list[Change]:
-    """Lock and re-read what the changes relied on; return those that still may be applied."""
+def _with_premises_that_hold(changes: Sequence[Change], *, is_automatic: bool) -> list[Change]:
+    """Lock and re-read what the changes relied on; return those that still may be applied.
+
+    To what runs decide, a row that was edited past the portal is as good as moved.
+    """
     trade_ids = {key for change in changes for key in change.premises.trades}
     order_ids = {key for change in changes for key in change.premises.orders}
     fill_ids = {key for change in changes for key in change.premises.fills}
@@ -81,15 +85,21 @@ def _with_premises_that_hold(changes: Sequence[Change]) -> list[Change]:
     # No key changes, so that who only points to one of these rows need not wait.
     if trade_ids:
         rows = Trade.objects.select_for_update(no_key=True).filter(pk__in=id_list(trade_ids))
+        if is_automatic:
+            rows = rows.exclude(left_alone())
         trades = dict(rows.order_by("pk").values_list("pk", "version"))
     if order_ids:
         found = Order.objects.select_for_update(no_key=True).filter(pk__in=id_list(order_ids))
+        if is_automatic:
+            found = found.exclude(order_left_alone())
         orders = dict(found.order_by("pk").values_list("pk", "version"))
     if fill_ids:
         kept = Fill.objects.select_for_update(no_key=True).filter(pk__in=id_list(fill_ids))
         fills = dict(kept.order_by("pk").values_list("pk", "allocated_quantity"))
     if position_ids:
         held = Position.objects.select_for_update(no_key=True).filter(pk__in=id_list(position_ids))
+        if is_automatic:
+            held = held.exclude(position_left_alone())
         positions = dict(held.order_by("pk").values_list("pk", "quantity"))
     candidates = lock_candidates(judged)
     return [

@@ -7,7 +7,6 @@ question still waits as it was shown, write. A refusal has an event in a unit of
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
 from django.db import DataError, IntegrityError
@@ -26,11 +25,11 @@ from reconciliation.enums import (
     Right,
 )
 from reconciliation.handlers.changes import write_changes
-from reconciliation.handlers.leases import Lease, LockLost, fence, holding, take_lease
+from reconciliation.handlers.leases import Lease, LockLost, fence, holding, take_lease, who_holds
 from reconciliation.handlers.targets import Target
 from reconciliation.handlers.texts import storable
 from reconciliation.handlers.unit import Unit, transaction_unit
-from reconciliation.models import Decision, Fill, Profile, ProfileLease, Trade
+from reconciliation.models import Decision, Fill, Profile, Trade
 from reconciliation.selectors.decisions import Subject
 from reconciliation.selectors.lists import id_list
 
@@ -296,13 +295,7 @@ def _take(asked: Asked, profile_id: int) -> Lease:
         )
         if lease is not None:
             return lease
-    row = ProfileLease.objects.select_related("profile").get(profile_id=profile_id)
-    until = row.expires_at or asked.clock.now() + timedelta(seconds=1)
-    raise Refused(
-        DecisionRefusal.LOCKED,
-        f"{row.holder or 'another'} is writing for {row.profile.name};"
-        f" try again, after {until:%H:%M:%S} UTC at the latest",
-    )
+    raise Refused(DecisionRefusal.LOCKED, who_holds(profile_id=profile_id, clock=asked.clock))
 
 
 def _lock_books(plan: DecisionPlan) -> None:

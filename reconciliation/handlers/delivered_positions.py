@@ -60,6 +60,7 @@ class PositionDesk:
         position.delivered_quantity = signed
         position.delivered_entry_price = row.entry_price
         position.delivered_at = self.desk.now
+        position.version += 1
         self._taken.append((position, profile))
         return outcome
 
@@ -75,6 +76,7 @@ class PositionDesk:
                 "delivered_quantity",
                 "delivered_entry_price",
                 "delivered_at",
+                "version",
             ],
         )
 

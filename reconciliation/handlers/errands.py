@@ -6,8 +6,11 @@ the books: those writes need no event and no unit.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce
 
 from reconciliation.clock import Clock
 from reconciliation.conf import Conf
@@ -72,7 +75,7 @@ def ask_errand(
             list(locked.values_list("pk"))
         known = (
             Errand.objects.under_way()
-            .filter(kind=kind, account=account, asked_at__gt=unit.now - SILENT_FOR)
+            .filter(_heard_of(unit.now), kind=kind, account=account)
             .first()
         )
         denied = not person.may(RIGHT_FOR[kind])
@@ -105,11 +108,31 @@ def ask_errand(
     return Asked(errand=errand, is_new=True, said=f"the {words} was asked for")
 
 
+def schedule_errand(
+    *, kind: ErrandKind, asked_by: str, every: timedelta, clock: Clock
+) -> Errand | None:
+    """Return the errand that a schedule's task has to do now: a new one, or one left lying.
+
+    None where a worker is at one, or the last one ended less than half an interval ago: a task of
+    a schedule may come twice. Nobody asked for it, so nothing but this row tells of it.
+    """
+    now = clock.now()
+    last = Errand.objects.filter(kind=kind, account=None).first()
+    if last is not None and last.status not in ENDED_ERRAND_STATUSES:
+        heard = Errand.objects.filter(_heard_of(now), pk=last.pk).exists()
+        return None if heard else last
+    if last is not None and last.finished_at is not None and now - last.finished_at < every / 2:
+        return None
+    return Errand.objects.create(
+        kind=kind, status=ErrandStatus.ASKED, asked_by=asked_by, asked_at=now
+    )
+
+
 def start_errand(*, errand_id: int, clock: Clock) -> Errand | None:
     """Take an errand up; None where it has ended, or another worker is at it."""
     now = clock.now()
     taken = Errand.objects.filter(pk=errand_id, status=ErrandStatus.ASKED).update(
-        status=ErrandStatus.RUNNING, started_at=now, seen_at=now
+        status=ErrandStatus.RUNNING, started_at=Coalesce("started_at", Value(now)), seen_at=now
     ) or Errand.objects.filter(
         pk=errand_id, status=ErrandStatus.RUNNING, seen_at__lt=now - SILENT_FOR
     ).update(seen_at=now)
@@ -131,6 +154,22 @@ def tell_errand(
     if run_id is not None:
         values["run_id"] = run_id
     Errand.objects.filter(pk=errand_id, status=ErrandStatus.RUNNING).update(**values)
+
+
+def put_down_errand(*, errand_id: int, clock: Clock, result: Mapping[str, Any]) -> bool:
+    """Let another task go on with an errand; `result` is where it has to. False: it has ended.
+
+    Whoever calls queues that task in the same transaction. Until it comes the errand waits for a
+    worker, as in the beginning.
+    """
+    taken = Errand.objects.filter(pk=errand_id, status=ErrandStatus.RUNNING)
+    put = taken.update(status=ErrandStatus.ASKED, seen_at=clock.now(), result=dict(result))
+    return bool(put)
+
+
+def _heard_of(now: datetime) -> Q:
+    """Return the condition that an errand was asked for, or its worker heard of, a while ago."""
+    return Q(asked_at__gt=now - SILENT_FOR) | Q(seen_at__gt=now - SILENT_FOR)
 
 
 def end_errand(

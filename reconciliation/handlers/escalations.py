@@ -6,6 +6,7 @@ A person acknowledges one to say that he is at it; that ends nothing.
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from django.db import IntegrityError
 from django.db.models import F
@@ -85,23 +86,44 @@ def sync_escalations(
         locked = ExchangeAccount.objects.select_for_update(no_key=True).filter(pk=account.pk)
         list(locked.values_list("pk"))
         found = plan()
-        _write(found, account=account, run_id=run_id, unit=unit)
+        write_escalations(found, account=account, run_id=run_id, unit=unit)
     _count(found.again, clock)
 
 
-def sync_audit_chain(*, is_intact: bool, detail: str, clock: Clock, actor: Actor) -> None:
+class ChainProof(StrEnum):
+    """What the audit chain is proven by; each has its own escalation, and resolves no other."""
+
+    CHAIN = "chain"
+    CHECKPOINT = "checkpoint"
+
+
+_NOT_PROVEN = {
+    ChainProof.CHAIN: "the audit chain is not proven; see manage.py audit_verify",
+    ChainProof.CHECKPOINT: "the audit chain contradicts what was signed; see docs/audit.md",
+}
+
+
+def sync_audit_chain(
+    *,
+    is_intact: bool,
+    detail: str,
+    clock: Clock,
+    actor: Actor,
+    proof: ChainProof = ChainProof.CHAIN,
+) -> None:
     """Tell a person that the audit chain is broken, or resolve that once it is proven again."""
     kind = EscalationKind.AUDIT_CHAIN_BROKEN
     broken = Cause(
         kind=kind,
-        about="chain",
-        says="the audit chain is not proven; see manage.py audit_verify",
+        about=proof.value,
+        says=_NOT_PROVEN[proof],
         detail={"detail": detail},
     )
 
     def plan() -> EscalationPlan:
+        known = load_open_escalations(None)
         return plan_escalations(
-            open_before=load_open_escalations(None),
+            open_before=[each for each in known if each.key == broken.key],
             causes=() if is_intact else (broken,),
             judged=(kind,),
         )
@@ -112,7 +134,7 @@ def sync_audit_chain(*, is_intact: bool, detail: str, clock: Clock, actor: Actor
         return
     try:
         with transaction_unit(actor=actor, clock=clock) as unit:
-            _write(plan(), account=None, run_id=None, unit=unit)
+            write_escalations(plan(), account=None, run_id=None, unit=unit)
     except IntegrityError:
         # There is no account to wait for: of two verifications at once the other has told it.
         if not load_open_escalations(None):
@@ -193,9 +215,10 @@ def _count(again: Sequence[OpenEscalation], clock: Clock) -> None:
         ).update(count=F("count") + 1, last_seen_at=clock.now())
 
 
-def _write(
+def write_escalations(
     plan: EscalationPlan, *, account: ExchangeAccount | None, run_id: int | None, unit: Unit
 ) -> None:
+    """Open what is new and resolve what is gone, each with its event; nothing is counted."""
     names = dict(Profile.objects.filter(account=account).values_list("pk", "name"))
     where = "" if account is None else account.name
     rows = [_row(cause, account, run_id, unit) for cause in plan.new]

@@ -61,6 +61,16 @@ def fence(lease: Lease, *, ttl: timedelta, clock: Clock) -> None:
         raise LockLost(f"the lock of profile {lease.profile_id} was lost before the write")
 
 
+def who_holds(*, profile_id: int, clock: Clock) -> str:
+    """Return who keeps others from writing for a profile, and until when, in words."""
+    row = ProfileLease.objects.select_related("profile").get(profile_id=profile_id)
+    until = row.expires_at or clock.now() + timedelta(seconds=1)
+    return (
+        f"{row.holder or 'another'} is writing for {row.profile.name};"
+        f" try again, after {until:%H:%M:%S} UTC at the latest"
+    )
+
+
 def release_lease(lease: Lease) -> None:
     """Give the lease back; one that went to another holder in the meantime is left alone."""
     with transaction.atomic(durable=True):

@@ -5,6 +5,7 @@ Each item is decided once. A refusal writes nothing but the event that says so.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +30,7 @@ from reconciliation.enums import (
     ExternalStatus,
     Nobodys,
     Right,
+    RunKind,
 )
 from reconciliation.handlers.bulk import update_rows
 from reconciliation.handlers.changes import write_changes
@@ -44,11 +46,12 @@ from reconciliation.handlers.decision_records import (
     refuse,
     settle_mismatch,
 )
-from reconciliation.handlers.leases import LockLost, fence, holding, take_lease
+from reconciliation.handlers.leases import LockLost, fence, holding, take_lease, who_holds
 from reconciliation.handlers.nobodys_items import MODELS, Item, NobodysItem, load_item, locate
 from reconciliation.handlers.targets import Target
 from reconciliation.handlers.unit import Unit
 from reconciliation.models import AcceptedPosition, Decision, ExternalOrder, Fill, Profile
+from reconciliation.selectors.decisions import EvidenceAge, evidence_age
 from reconciliation.selectors.nobodys import find_trade, load_destination
 from reconciliation.selectors.synthetic_exits import load_synthetic_exits
 
@@ -169,16 +172,15 @@ def _with_lease(desk: _Desk, profile: Profile, act: Callable[[Unit], Outcome]) -
         ttl=desk.conf.lock_ttl,
         clock=desk.clock,
     )
-    locked = f"the books of {profile.name} are being written by another; try again"
     if lease is None:
-        raise Refused(DecisionRefusal.LOCKED, locked)
+        raise Refused(DecisionRefusal.LOCKED, who_holds(profile_id=profile.pk, clock=desk.clock))
     try:
         with holding(lease):
             return _decide(
                 desk, act, before=lambda: fence(lease, ttl=desk.conf.lock_ttl, clock=desk.clock)
             )
     except LockLost as lost:
-        raise Refused(DecisionRefusal.LOCKED, locked) from lost
+        raise Refused(DecisionRefusal.LOCKED, f"{lost}; try again") from lost
 
 
 def _decide(
@@ -202,13 +204,18 @@ def _adopt(
 ) -> Outcome:
     loaded = load_item(item)
     check_item(loaded, expected)
+    age = age_of_item(item, loaded, conf=desk.conf, now=unit.now)
+    if age.is_stale and not age.is_unreadable:
+        raise Refused(
+            DecisionRefusal.STALE_EVIDENCE, "the evidence is too old to adopt on; refresh it first"
+        )
     change = plan_item(loaded, into, trade_id, desk.conf)
     if isinstance(change, Refusal):
         raise Refused(change.code, change.sentence)
     worth = loaded.notional_usd
     ask = replace(desk.ask, terms={**desk.ask.terms, "quantity": _text(loaded.quantity)})
     proposal = None
-    if needs_two(worth, desk.conf):
+    if age.is_stale or needs_two(worth, desk.conf):
         proposal = _proposal_of_another(loaded, ask)
         if proposal is None:
             row = _record(unit, ask, loaded, "review.proposed", DecisionKind.PROPOSED, into, worth)
@@ -265,6 +272,22 @@ def _ignore(unit: Unit, desk: _Desk, item: NobodysItem, expected: int | None) ->
         how = f"ignored by {ask.person.actor.name}"
         settle_mismatch(unit, ask, loaded.mismatch, accepted=True, how=how)
     return Outcome(kind=DecisionKind.IGNORED, decision_id=decision.pk)
+
+
+def age_of_item(item: NobodysItem, loaded: Item, *, conf: Conf, now: datetime) -> EvidenceAge:
+    """Return how old the evidence of an item is: since the last complete run of its job."""
+    job = RunKind.HEARTBEAT if item.kind == Nobodys.ORPHAN else RunKind.RECONCILE
+    return evidence_age(
+        loaded.account_id, job, known_at(loaded), now=now, max_age=conf.review_evidence_max_age
+    )
+
+
+def known_at(loaded: Item) -> datetime:
+    """Return when an item was put before people."""
+    row = loaded.row
+    if isinstance(row, ExternalOrder):
+        return row.first_seen_at
+    return row.recorded_at if isinstance(row, Fill) else row.opened_at
 
 
 def check_item(loaded: Item, expected: int | None) -> None:

@@ -31,6 +31,7 @@ from reconciliation.handlers.apply import (
 )
 from reconciliation.handlers.bulk import insert_rows
 from reconciliation.handlers.changes import write_changes
+from reconciliation.handlers.edits import left_alone
 from reconciliation.handlers.mismatches import write_mismatches
 from reconciliation.handlers.texts import storable
 from reconciliation.handlers.unit import transaction_unit
@@ -144,11 +145,15 @@ class JudgedSlices:
             Trade.objects.select_for_update(no_key=True)
             .holding()
             .filter(account_id=self.account_id, symbol__in=text_list(found))
+            .annotate(edited=left_alone())
         )
-        for trade_id, symbol, version, entered, exited in rows.order_by("pk").values_list(
-            "pk", "symbol", "version", "entry_quantity", "exit_quantity"
+        for trade_id, symbol, version, entered, exited, edited in rows.order_by("pk").values_list(
+            "pk", "symbol", "version", "entry_quantity", "exit_quantity", "edited"
         ):
-            if entered > exited:
+            if edited:
+                # No version: whatever was judged, a slice that was edited past us is not that.
+                found[symbol][trade_id] = 0
+            elif entered > exited:
                 found[symbol][trade_id] = version
         unmoved = {symbol for symbol in found if found[symbol] == self.by_symbol.get(symbol, {})}
         return {

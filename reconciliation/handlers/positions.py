@@ -30,7 +30,8 @@ def recalculate_positions(
         position.quantity = state.quantity
         position.entry_price = state.entry_price
         position.updated_at = now
-    update_rows(Position, existing, fields=["quantity", "entry_price", "updated_at"])
+        position.version += 1
+    update_rows(Position, existing, fields=["quantity", "entry_price", "updated_at", "version"])
 
 
 def _lock(*, profile_id: int, touched: set[tuple[str, Direction]], now: datetime) -> list[Position]:

@@ -19,6 +19,7 @@ from reconciliation.models import (
     Trade,
     TradeHistory,
 )
+from reconciliation.selectors.lists import id_list
 
 _TRADE_FIELDS = (
     "status",
@@ -142,17 +143,26 @@ def write_trades_and_orders(changes: Sequence[Change]) -> None:
 
 
 def write_positions(changes: Sequence[Change], *, now: datetime) -> None:
-    """Write position rows that are aligned."""
+    """Write position rows that are aligned; their premises have locked them."""
+    ids = [draft.id for change in changes for draft in change.positions]
+    if not ids:
+        return
+    rows = Position.objects.filter(pk__in=id_list(ids))
+    versions = dict(rows.values_list("pk", "version"))
     update_rows(
         Position,
         [
             Position(
-                pk=draft.id, quantity=draft.quantity, entry_price=draft.entry_price, updated_at=now
+                pk=draft.id,
+                quantity=draft.quantity,
+                entry_price=draft.entry_price,
+                updated_at=now,
+                version=versions[draft.id] + 1,
             )
             for change in changes
             for draft in change.positions
         ],
-        fields=["quantity", "entry_price", "updated_at"],
+        fields=["quantity", "entry_price", "updated_at", "version"],
     )
 
 

@@ -29,6 +29,8 @@ from reconciliation.domain.audit import (
     link,
     payload_of,
 )
+from reconciliation.enums import AuditOutcome
+from reconciliation.handlers.acting import note_denial
 from reconciliation.handlers.bulk import insert_rows
 from reconciliation.models import AuditEvent, AuditHead
 
@@ -79,6 +81,20 @@ class BrokenChain(RuntimeError):
     """The chain's head row is missing or moved while it was locked; nothing may be written."""
 
 
+# Written by Django's own pages, inside a unit that our pages of users and groups open around them.
+PEOPLE_TABLES = frozenset(
+    {
+        "auth_user",
+        "auth_user_groups",
+        "auth_user_user_permissions",
+        "auth_group",
+        "auth_group_permissions",
+    }
+)
+# Django notes each login so; the login itself is an event.
+_LAST_LOGIN = re.compile(r'UPDATE "auth_user" SET "last_login" = \S+ WHERE', re.IGNORECASE)
+
+
 @cache
 def audited_tables() -> frozenset[str]:
     """Return the tables whose every write needs its audit event in the same transaction."""
@@ -91,6 +107,15 @@ def audited_table_written(sql: object) -> str | None:
 
     It reads the statement's text, so it is a net for mistakes of ours, not for an attacker.
     """
+    return _written(sql, audited_tables())
+
+
+def people_table_written(sql: object) -> str | None:
+    """Return the first table of users, groups or their rights that a statement writes to."""
+    return None if _LAST_LOGIN.match(str(sql)) else _written(sql, PEOPLE_TABLES)
+
+
+def _written(sql: object, among: frozenset[str]) -> str | None:
     text = sql if isinstance(sql, str) else str(sql)
     if text[:6].upper() == "SELECT":
         return None
@@ -98,7 +123,7 @@ def audited_table_written(sql: object) -> str | None:
     # The verb stands in front, but behind a comment, WITH, or another statement. A long list of
     # values is not searched: that would cost more than the statement.
     tables = _WRITE.findall(text) if start is None or ";" in text else [start[1]]
-    return next((table for table in tables if table.lower() in audited_tables()), None)
+    return next((table for table in tables if table.lower() in among), None)
 
 
 class Unit:
@@ -148,6 +173,8 @@ class Unit:
         payload = payload_of(fields)
         columns = {name: fields[name] for name in INDEX_COLUMNS}
         _check_lengths(columns)
+        if draft.outcome == AuditOutcome.DENIED:
+            note_denial(draft.action)
         self._events.append(AuditEvent(**columns, payload=payload, leaf=leaf_of(payload)))
         return event_id
 

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
+from reconciliation import conf
+from reconciliation.clock import SystemClock
+from reconciliation.conf import Conf
 from reconciliation.domain.audit import Actor
 from reconciliation.enums import ActorType
+from reconciliation.handlers.settings_seen import note_settings
 from reconciliation.models import ExchangeAccount
 
+_COMMAND = "command"
 # PostgreSQL's codes: an undefined table or schema, an undefined column or function, no privilege.
 _NO_TABLE = frozenset({"42P01", "3F000"})
 _OTHER_VERSION = frozenset({"42703", "42883"})
@@ -93,6 +99,16 @@ def find_account(argument: str, name: str) -> ExchangeAccount:
             f"{argument}: no account is called {name!r}; there are: {names}", returncode=2
         )
     return account
+
+
+def settings_in_force() -> Conf:
+    """Return the settings for a command that writes; that they are other ones now is an event.
+
+    Raises `ConfigurationError` with every problem.
+    """
+    in_force = conf.require(settings.RECON_ENVIRON)
+    note_settings(conf=in_force, clock=SystemClock(), process=_COMMAND)
+    return in_force
 
 
 def shell_actor() -> Actor:

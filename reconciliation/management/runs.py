@@ -7,17 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError
 
-from reconciliation import conf
 from reconciliation.clock import SystemClock
 from reconciliation.cycles.gateways import AccountGateways
 from reconciliation.cycles.outcome import RunOutcome
 from reconciliation.cycles.ports import Ports
 from reconciliation.cycles.reconcile import UnknownName
 from reconciliation.enums import RunStatus
-from reconciliation.management.base import PortalCommand
+from reconciliation.management.base import PortalCommand, settings_in_force
 
 # A reason that many parts share is told once, with the names of so many of them.
 NAMES_SHOWN = 8
@@ -33,8 +31,9 @@ class RunsCommand(PortalCommand):
 
     def run(self, **options: Any) -> None:
         clock = SystemClock()
+        in_force = settings_in_force()
         gateways = AccountGateways(clock=clock)
-        ports = Ports(conf=conf.require(settings.RECON_ENVIRON), clock=clock, gateways=gateways)
+        ports = Ports(conf=in_force, clock=clock, gateways=gateways)
         try:
             outcomes = self.run_jobs(ports, **options)
         except UnknownName as error:

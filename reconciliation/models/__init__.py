@@ -6,6 +6,7 @@ from reconciliation.models.audit import AuditEvent, AuditHead
 from reconciliation.models.backfill import BackfillCandidate
 from reconciliation.models.capital import CapitalBalance, CapitalEntry
 from reconciliation.models.decisions import Decision
+from reconciliation.models.edits import OutsideEdit
 from reconciliation.models.errands import Errand
 from reconciliation.models.escalations import Escalation, EscalationSighting
 from reconciliation.models.fills import Fill, FillAllocation, FillCoverage
@@ -46,6 +47,7 @@ __all__ = [
     "Order",
     "OrderLeg",
     "OrderLookUp",
+    "OutsideEdit",
     "ParityReading",
     "ParityWatch",
     "Pause",

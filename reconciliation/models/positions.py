@@ -24,6 +24,9 @@ class Position(models.Model):
     delivered_entry_price = ExactDecimalField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField()
+    version = models.PositiveIntegerField(
+        default=1, help_text="Counts the portal's writes of what it holds to be true."
+    )
 
     class Meta:
         constraints = [

@@ -38,7 +38,7 @@ from reconciliation.models import (
     ReviewItem,
     Run,
 )
-from reconciliation.selectors.health import STALLED_AFTER_INTERVALS, is_in_time
+from reconciliation.selectors.portal import STALLED_AFTER_INTERVALS, is_in_time
 
 # The account's newest runs that are looked at for skips of either job.
 RUNS_LOOKED_AT = 40

@@ -123,6 +123,8 @@ class EvidenceAge:
     seen_at: datetime
     is_stale: bool
     is_unreadable: bool
+    run_id: int | None = None
+    """The run that saw it, None where it is known by its opening alone."""
 
 
 def load_review(item_id: int) -> Subject | None:
@@ -165,13 +167,19 @@ def _slices(row: Mismatch) -> list[Mapping[str, Any]]:
 
 def load_evidence_age(subject: Subject, *, now: datetime, max_age: timedelta) -> EvidenceAge:
     """Return how old the evidence is: since the last complete run of the job that sees it."""
-    runs = Run.objects.filter(
-        account_id=subject.row.account_id, kind=subject.job, only_profile=""
-    ).order_by("-pk")
+    account_id = subject.row.account_id
+    return evidence_age(account_id, subject.job, subject.judged_at, now=now, max_age=max_age)
+
+
+def evidence_age(
+    account_id: int, job: RunKind, known_at: datetime, *, now: datetime, max_age: timedelta
+) -> EvidenceAge:
+    """Return how old what a job sees of an account is; `known_at` is when it was new last."""
+    runs = Run.objects.filter(account_id=account_id, kind=job, only_profile="").order_by("-pk")
     complete = runs.filter(
         status=RunStatus.SUCCEEDED, coverage=Coverage.COMPLETE, as_of__isnull=False
     ).first()
-    seen_at = subject.judged_at
+    seen_at = known_at
     failed = runs.filter(status__in=[RunStatus.FAILED, RunStatus.PARTIAL])
     if complete is not None:
         seen_at = max(seen_at, complete.as_of or seen_at)
@@ -179,7 +187,14 @@ def load_evidence_age(subject: Subject, *, now: datetime, max_age: timedelta) ->
     else:
         failed = failed.filter(started_at__gte=seen_at)
     stale = now - seen_at > max_age
-    return EvidenceAge(seen_at=seen_at, is_stale=stale, is_unreadable=stale and failed.exists())
+    ended = None if complete is None else complete.finished_at
+    return EvidenceAge(
+        seen_at=seen_at,
+        is_stale=stale,
+        is_unreadable=stale and failed.exists(),
+        # A run that was over before the evidence was new has not seen it.
+        run_id=complete.pk if complete is not None and ended and ended >= known_at else None,
+    )
 
 
 def load_proposal(subject: Subject) -> Decision | None:

@@ -3,13 +3,11 @@
 What was never measured is None; counts of the portal's own rows are 0.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from reconciliation.clock import MOST_AHEAD, Clock
+from reconciliation.clock import Clock
 from reconciliation.conf import Conf
 from reconciliation.enums import (
     HealthStatus,
@@ -17,36 +15,22 @@ from reconciliation.enums import (
     MismatchStatus,
     PauseSource,
     RunKind,
-    RunStatus,
 )
-from reconciliation.models import Run
-from reconciliation.selectors.alerts import (
-    EscalationGroup,
-    OpenPause,
-    load_escalation_groups,
-    load_open_pauses,
-)
-from reconciliation.selectors.backlog import (
-    MismatchGroup,
-    count_mismatches,
-    load_auto_closed_trades,
-    load_current_mismatches,
-    load_quarantined_trades,
-)
-from reconciliation.selectors.findings import (
-    Notional,
-    OpenFinding,
-    count_trades,
-    load_open_findings,
-    notional_of,
-)
+from reconciliation.selectors.backlog import count_mismatches
+from reconciliation.selectors.findings import Notional, OpenFinding, count_trades, notional_of
 from reconciliation.selectors.locks import HeldLease
-from reconciliation.selectors.loop import AccountLoop, load_loops
+from reconciliation.selectors.loop import AccountLoop
+from reconciliation.selectors.portal import (
+    Reading,
+    account_is_healthy,
+    checkpoint_age,
+    last_complete_at,
+    load_reading,
+    loop_is_healthy,
+)
+from reconciliation.selectors.problems import find_problems, portal_status
 
-MILLISECOND, SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
-# A job is stalled when it has not finished for more than this many intervals: schedules have a
-# granularity of a minute, so one late run says nothing.
-STALLED_AFTER_INTERVALS = 3
+MILLISECOND = timedelta(milliseconds=1)
 FIELDS = (
     "status",
     "problems",
@@ -64,45 +48,18 @@ FIELDS = (
     "reconciliationParityMaxMismatchNotionalUsd",
     "reconciliationParityTotalMismatchNotionalUsd",
     "reconciliationIntegrityWatchdogTriggered",
+    "auditCheckpointAgeMs",
     "accounts",
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What health and metrics both tell of, read at `at`; trades are counted by profile id."""
-
-    at: datetime
-    loops: Sequence[AccountLoop]
-    mismatches: Sequence[MismatchGroup]
-    findings: Sequence[OpenFinding]
-    quarantined_trades: Mapping[int, int]
-    auto_closed_trades: Mapping[int, int]
-    pauses: Sequence[OpenPause]
-    escalations: Sequence[EscalationGroup]
-
-
-def load_reading(*, clock: Clock) -> Reading:
-    """Read the portal's state as of now; the number of queries is constant."""
-    return Reading(
-        at=clock.now(),
-        loops=load_loops(clock=clock),
-        mismatches=load_current_mismatches(),
-        findings=load_open_findings(),
-        quarantined_trades=load_quarantined_trades(),
-        auto_closed_trades=load_auto_closed_trades(),
-        pauses=load_open_pauses(),
-        escalations=load_escalation_groups(),
-    )
-
-
 def load_health(*, conf: Conf, clock: Clock) -> dict[str, object]:
     """Return the health of the portal as of now."""
-    reading = load_reading(clock=clock)
+    reading = load_reading(conf=conf, clock=clock)
     mismatches, notional = reading.mismatches, _notional(reading)
     return {
         "status": str(portal_status(reading, conf=conf)),
-        "problems": _problems(reading, conf=conf),
+        "problems": [each.says for each in find_problems(reading, conf=conf)],
         "reconciliationLoopHealthy": loop_is_healthy(reading, conf=conf),
         "reconciliationMismatchCount": count_mismatches(mismatches),
         "reconciliationMissingFromExchange": count_mismatches(
@@ -123,6 +80,7 @@ def load_health(*, conf: Conf, clock: Clock) -> dict[str, object]:
         "reconciliationIntegrityWatchdogTriggered": any(
             pause.source == PauseSource.PARITY_WATCHDOG for pause in reading.pauses
         ),
+        "auditCheckpointAgeMs": _checkpoint_age(reading),
         "accounts": [_account(loop, conf=conf, now=reading.at) for loop in reading.loops],
     }
 
@@ -136,26 +94,6 @@ def unknown_health(reason: str, *, conf: Conf) -> dict[str, object]:
         "reconciliationParityHeartbeatEnabled": conf.parity_enabled,
         "reconciliationParityDryRun": conf.parity_dry_run,
     }
-
-
-def loop_is_healthy(reading: Reading, *, conf: Conf) -> bool:
-    """Return whether there is a loop at all and it finishes in time on every account."""
-    return bool(reading.loops) and all(
-        account_is_healthy(loop, conf=conf, now=reading.at) for loop in reading.loops
-    )
-
-
-def account_is_healthy(loop: AccountLoop, *, conf: Conf, now: datetime) -> bool:
-    """Return whether an account's newest finished cycle is no older than three intervals."""
-    finished_at = _finished_at(loop)
-    return finished_at is not None and is_in_time(finished_at, conf=conf, now=now)
-
-
-def is_in_time(finished_at: datetime, *, conf: Conf, now: datetime) -> bool:
-    """Return whether what ended then is no older than three intervals, nor of a wrong clock."""
-    if finished_at > now + MOST_AHEAD:
-        return False
-    return now - finished_at <= conf.interval * STALLED_AFTER_INTERVALS
 
 
 def measured_notional(loops: Sequence[AccountLoop], findings: Sequence[OpenFinding]) -> Notional:
@@ -176,75 +114,13 @@ def _notional(reading: Reading) -> Notional:
     return measured_notional(reading.loops, reading.findings)
 
 
-def portal_status(reading: Reading, *, conf: Conf) -> HealthStatus:
-    """Return the portal's status in one word."""
-    if not loop_is_healthy(reading, conf=conf):
-        return HealthStatus.DOWN
-    return HealthStatus.DEGRADED if _problems(reading, conf=conf) else HealthStatus.OK
-
-
-def _problems(reading: Reading, *, conf: Conf) -> list[str]:
-    """Return what is wrong, in words an engineer can act on."""
-    problems = [] if reading.loops else ["no account is enabled: there is nothing to reconcile"]
-    for loop in reading.loops:
-        problems += _loop_problems(loop, conf=conf, now=reading.at)
-        problems += _heartbeat_problems(loop, conf=conf, now=reading.at)
-    if open_now := count_mismatches(reading.mismatches):
-        problems.append(f"open mismatches: {open_now}")
-    if quarantined := sum(reading.quarantined_trades.values()):
-        problems.append(f"trades in quarantine: {quarantined}")
-    problems += [f"{each.profile}: trading is paused by {each.source}" for each in reading.pauses]
-    kinds: Counter[str] = Counter()
-    for group in reading.escalations:
-        kinds[group.kind] += group.count
-    if kinds:
-        each_kind = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
-        problems.append(f"escalations: {each_kind}")
-    return problems
-
-
-def _loop_problems(loop: AccountLoop, *, conf: Conf, now: datetime) -> list[str]:
-    problems = []
-    last, finished_at = loop.jobs[RunKind.RECONCILE].last, _finished_at(loop)
-    if finished_at is None:
-        problems.append(f"{loop.account}: no cycle has finished yet")
-    elif finished_at > now + MOST_AHEAD:
-        problems.append(f"{loop.account}: its last cycle ended in the future; check the clocks")
-    elif not account_is_healthy(loop, conf=conf, now=now):
-        limit = conf.interval * STALLED_AFTER_INTERVALS // SECOND
-        age = (now - finished_at) // SECOND
-        problems.append(f"{loop.account}: no cycle finished for {age} s (limit {limit} s)")
-    if last is not None and last.status != RunStatus.SUCCEEDED:
-        problems.append(f"{loop.account}: the last run ended {last.status}{_why(last)}")
-    return problems
-
-
-def _heartbeat_problems(loop: AccountLoop, *, conf: Conf, now: datetime) -> list[str]:
-    """Return what is wrong with a heartbeat that is on; one that never began has no sign yet."""
-    job = loop.jobs[RunKind.HEARTBEAT]
-    if not conf.parity_enabled or job.last is None:
-        return []
-    finished_at = _finished_at(loop, RunKind.HEARTBEAT)
-    if finished_at is None:
-        return [f"{loop.account}: no heartbeat has read all positions yet"]
-    if is_in_time(finished_at, conf=conf, now=now):
-        return []
-    limit = conf.interval * STALLED_AFTER_INTERVALS // SECOND
-    return [f"{loop.account}: no heartbeat finished for {_age(finished_at, now)} (limit {limit} s)"]
-
-
-def _age(since: datetime, now: datetime) -> str:
-    return f"{(now - since) // SECOND} s"
-
-
-def _why(run: Run) -> str:
-    if run.error:
-        return f": {run.error}"
-    return f", not read: {', '.join(sorted(run.unread))}" if run.unread else ""
+def _checkpoint_age(reading: Reading) -> int | None:
+    age = checkpoint_age(reading)
+    return None if age is None else age // MILLISECOND
 
 
 def _account(loop: AccountLoop, *, conf: Conf, now: datetime) -> dict[str, object]:
-    job, finished_at = loop.jobs[RunKind.RECONCILE], _finished_at(loop)
+    job, ended_at = loop.jobs[RunKind.RECONCILE], last_complete_at(loop)
     last = job.last
     return {
         "account": loop.account,
@@ -252,10 +128,10 @@ def _account(loop: AccountLoop, *, conf: Conf, now: datetime) -> dict[str, objec
         "lastRun": None if last is None else _iso(last.finished_at),
         "lastRunStatus": None if last is None else last.status,
         "lastRunError": last.error if last is not None and last.error else None,
-        "lastFinishedRun": _iso(finished_at),
+        "lastFinishedRun": _iso(ended_at),
         "coverage": None if last is None else last.coverage,
         "unread": None if last is None else last.unread,
-        "ageMs": None if finished_at is None else (now - finished_at) // MILLISECOND,
+        "ageMs": None if ended_at is None else (now - ended_at) // MILLISECOND,
         "skippedRuns": job.skips,
         **_heartbeat(loop, now=now),
         "lockHolders": {lock.profile: _lock(lock) for lock in loop.locks},
@@ -263,24 +139,19 @@ def _account(loop: AccountLoop, *, conf: Conf, now: datetime) -> dict[str, objec
 
 
 def _heartbeat(loop: AccountLoop, *, now: datetime) -> dict[str, object]:
-    job, finished_at = loop.jobs[RunKind.HEARTBEAT], _finished_at(loop, RunKind.HEARTBEAT)
+    job, ended_at = loop.jobs[RunKind.HEARTBEAT], last_complete_at(loop, RunKind.HEARTBEAT)
     last = job.last
     return {
         "lastHeartbeat": None if last is None else _iso(last.finished_at),
         "lastHeartbeatStatus": None if last is None else last.status,
         "lastHeartbeatError": last.error if last is not None and last.error else None,
         "heartbeatCoverage": None if last is None else last.coverage,
-        "heartbeatAgeMs": None if finished_at is None else (now - finished_at) // MILLISECOND,
+        "heartbeatAgeMs": None if ended_at is None else (now - ended_at) // MILLISECOND,
     }
 
 
 def _lock(lock: HeldLease) -> dict[str, object]:
     return {"holder": lock.holder, "since": _iso(lock.since), "until": _iso(lock.until)}
-
-
-def _finished_at(loop: AccountLoop, kind: RunKind = RunKind.RECONCILE) -> datetime | None:
-    complete = loop.jobs[kind].last_complete
-    return None if complete is None else complete.finished_at
 
 
 def _last_run_of_all(loops: Sequence[AccountLoop]) -> str | None:

@@ -1,5 +1,6 @@
 """Who keeps whom waiting: the profile leases that are held, and the claims of runs."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from django.db.models import BooleanField, Case, Value, When
 from reconciliation.clock import Clock
 from reconciliation.enums import RunStatus
 from reconciliation.models import ProfileLease, Run
+from reconciliation.selectors.lists import id_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +36,21 @@ class RunClaim:
     expired: bool
 
 
-def load_held_leases(*, clock: Clock) -> list[HeldLease]:
-    """Return the leases held now, by the time that holders measure by, in order of profile."""
+def load_held_leases(
+    *,
+    clock: Clock,
+    account_id: int | None = None,
+    profile_ids: Collection[int] | None = None,
+) -> list[HeldLease]:
+    """Return the leases held now, by the time that holders measure by, in order of profile.
+
+    Those of an account, or of profiles, where they are given.
+    """
     held = ProfileLease.objects.filter(expires_at__gt=clock.lock_now())
+    if account_id is not None:
+        held = held.filter(profile__account_id=account_id)
+    if profile_ids is not None:
+        held = held.filter(profile_id__in=id_list(profile_ids))
     return [
         HeldLease(
             profile=lease.profile.name,

@@ -55,6 +55,10 @@ _ALL = (
     ),
     _counter("reconciliation_audit_events_total", "Events in the audit chain."),
     _gauge(
+        "reconciliation_audit_checkpoint_age_seconds",
+        "How long ago the end of the audit chain was last signed.",
+    ),
+    _gauge(
         "reconciliation_status",
         "1 for the portal's status (ok, degraded, down), 0 for the others.",
         "status",

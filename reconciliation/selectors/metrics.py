@@ -39,17 +39,17 @@ from reconciliation.selectors.backlog import (
 )
 from reconciliation.selectors.capital import kept_capital
 from reconciliation.selectors.findings import count_trades
-from reconciliation.selectors.health import (
-    Reading,
-    account_is_healthy,
-    as_number,
-    load_reading,
-    loop_is_healthy,
-    measured_notional,
-    portal_status,
-)
+from reconciliation.selectors.health import as_number, measured_notional
 from reconciliation.selectors.loop import AccountLoop
 from reconciliation.selectors.metric_families import FAMILIES
+from reconciliation.selectors.portal import (
+    Reading,
+    account_is_healthy,
+    checkpoint_age,
+    load_reading,
+    loop_is_healthy,
+)
+from reconciliation.selectors.problems import portal_status
 
 # The label of what belongs to no profile. No profile has it: a name is never empty.
 NOBODY = ""
@@ -76,7 +76,7 @@ def load_metrics(*, conf: Conf, clock: Clock) -> dict[str, int | float]:
 
 def load_samples(*, conf: Conf, clock: Clock) -> list[Sample]:
     """Return every sample as of now; the number of queries is constant."""
-    reading = load_reading(clock=clock)
+    reading = load_reading(conf=conf, clock=clock)
     profiles = dict(Profile.objects.order_by("name").values_list("pk", "name"))
     return [
         *_of_the_portal(reading, conf),
@@ -99,6 +99,10 @@ def _of_the_portal(reading: Reading, conf: Conf) -> Iterator[Sample]:
     # Sequences have no gaps, so the last one is their number.
     for events in AuditHead.objects.values_list("sequence", flat=True):
         yield Sample("reconciliation_audit_events_total", (), events)
+    age = checkpoint_age(reading)
+    if age is not None:
+        name = "reconciliation_audit_checkpoint_age_seconds"
+        yield Sample(name, (), age.total_seconds())
 
 
 def _of_profiles(reading: Reading, profiles: Mapping[int, str]) -> Iterator[Sample]:

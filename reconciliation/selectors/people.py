@@ -42,3 +42,11 @@ def load_users(ids: Iterable[int | str]) -> tuple[Actor, ...]:
         )
         for user in users
     )
+
+
+def load_who_may(right: Right) -> tuple[str, ...]:
+    """Return the names of the users who have a right now, superusers among them."""
+    rows = User.objects.with_perm(
+        f"reconciliation.{right}", backend="django.contrib.auth.backends.ModelBackend"
+    )
+    return tuple(rows.filter(is_staff=True).order_by("username").values_list("username", flat=True))

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from reconciliation.conf import Conf
+from reconciliation.domain.amounts import product
 from reconciliation.domain.books import TradeState
 from reconciliation.domain.plans.decisions import Ask, DecisionPlan, Refusal
 from reconciliation.domain.unowned import could_close
@@ -56,6 +57,12 @@ class Question:
     takers: tuple[Taker, ...]
     preview: DecisionPlan | Refusal
 
+    @property
+    def worth(self) -> Decimal | None:
+        """Return what is in question in USD, None where that is not known."""
+        row = self.subject.row
+        return row_worth(row, self.mark) if not isinstance(row, Mismatch) else None
+
 
 def load_question(subject: Subject, *, conf: Conf, now: datetime) -> Question:
     """Return all that a page shows of a question."""
@@ -76,6 +83,12 @@ def load_question(subject: Subject, *, conf: Conf, now: datetime) -> Question:
         takers=_takers(subject),
         preview=plan_approval(subject, Ask(), now=now),
     )
+
+
+def row_worth(row: ReviewItem | BackfillCandidate, mark: Decimal | None) -> Decimal | None:
+    """Return what a row of the two queues is about in USD; a fill has a price of its own."""
+    price = row.fill.price if isinstance(row, BackfillCandidate) else mark
+    return None if price is None or row.quantity is None else product(row.quantity, price)
 
 
 def preview_approval(subject: Subject, ask: Ask, *, now: datetime) -> DecisionPlan | Refusal:

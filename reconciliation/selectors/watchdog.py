@@ -1,15 +1,18 @@
 """What the watchdog goes by: open differences, pauses, and how far the end of one is."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from django.db.models import Max
 
 from reconciliation.conf import Conf
+from reconciliation.domain.amounts import ZERO
 from reconciliation.domain.gate import Difference
-from reconciliation.domain.watchdog import Resume, ResumePolicy, decide_resume
+from reconciliation.domain.watchdog import Resume, ResumePolicy, decide_resume, pause_limit
 from reconciliation.enums import PauseSource
-from reconciliation.models import Pause, TradeHistory, WatchdogState
+from reconciliation.models import Pause, Profile, TradeHistory, WatchdogState
 from reconciliation.selectors.differences import difference_of, open_differences
 from reconciliation.selectors.lists import id_list
 
@@ -71,3 +74,88 @@ def resume_of(
         ),
         now=now,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPause:
+    """A pause that holds, with every condition of its end by itself."""
+
+    pause: Pause
+    resume: Resume
+
+
+def load_held_pauses(
+    *, conf: Conf, now: datetime, profile_id: int | None = None
+) -> list[HeldPause]:
+    """Return the pauses that hold, of all profiles or of one, by name: two queries."""
+    rows = Pause.objects.open().defer("evidence", "end_evidence")
+    if profile_id is not None:
+        rows = rows.filter(profile_id=profile_id)
+    rows = rows.select_related("profile__watchdog", "profile__account")
+    pauses = list(rows.order_by("profile__name", "source"))
+    last = load_last_auto_resumes({pause.profile_id for pause in pauses})
+    return [
+        HeldPause(
+            pause=pause,
+            resume=resume_of(
+                pause,
+                clean_heartbeats=_clean_heartbeats(pause),
+                last_auto_resume_at=last.get(pause.profile_id),
+                conf=conf,
+                now=now,
+            ),
+        )
+        for pause in pauses
+    ]
+
+
+def _clean_heartbeats(pause: Pause) -> int:
+    state: WatchdogState | None = getattr(pause.profile, "watchdog", None)
+    return 0 if state is None else state.clean_heartbeats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strain:
+    """What a profile's mismatches come to against the limit at which the watchdog pauses, in USD.
+
+    `notional_usd` is None where the last heartbeat could not say it, or there was none yet;
+    `last_known_usd` is then the last sum that was known, None where none ever was. `as_of` is of
+    that heartbeat.
+    """
+
+    profile: Profile
+    limit_usd: Decimal
+    notional_usd: Decimal | None
+    last_known_usd: Decimal | None
+    as_of: datetime | None
+
+
+def load_strains(*, conf: Conf, profile_id: int | None = None) -> list[Strain]:
+    """Return the strain of every enabled profile, or of one, the unknown and the worst first."""
+    rows = Profile.objects.select_related("account", "watchdog").order_by("name")
+    if profile_id is not None:
+        rows = rows.filter(pk=profile_id)
+    else:
+        rows = rows.filter(enabled=True, account__enabled=True)
+    return sorted((_strain(profile, conf) for profile in rows), key=_worst_first)
+
+
+def _strain(profile: Profile, conf: Conf) -> Strain:
+    state: WatchdogState | None = getattr(profile, "watchdog", None)
+    kept = None if state is None else state.notional_usd
+    return Strain(
+        profile=profile,
+        limit_usd=pause_limit(
+            allocated_capital_usd=profile.allocated_capital_usd,
+            max_notional_pct=conf.max_notional_pct,
+        ),
+        notional_usd=kept if state is not None and state.is_known else None,
+        last_known_usd=kept,
+        as_of=None if state is None else state.as_of,
+    )
+
+
+def _worst_first(strain: Strain) -> tuple[bool, Decimal]:
+    if strain.notional_usd is None:
+        return False, ZERO
+    return True, -strain.notional_usd / (strain.limit_usd or Decimal(1))

@@ -16,13 +16,15 @@ from django_q.brokers import get_broker
 from django_q.tasks import async_task
 
 from reconciliation.clock import SystemClock
+from reconciliation.domain.audit import system_actor
 from reconciliation.models import ClusterBeat
-from reconciliation.schedules import neglected
+from reconciliation.schedules import Job, mind_schedules, neglected
 from reconciliation.supervisor.pulse import Sign
 from reconciliation.supervisor.workers import CLUSTER_ID
 
 logger = logging.getLogger(__name__)
 
+SUPERVISOR = system_actor("supervisor")
 BEAT = "reconciliation.tasks.beat"
 # Whatever waits is as good a beat; and while no cluster comes up, they must not pile up.
 ENOUGH_WAITING = 10
@@ -41,10 +43,12 @@ class ClusterSource:
         *,
         every: float,
         catch_up: Sequence[str] = (),
+        table: Sequence[Job] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._every = every
         self._catch_up = catch_up
+        self._table = table
         self._monotonic = monotonic
         self._cluster = ""
         self._stamps: tuple[object, object] = (None, None)
@@ -106,6 +110,10 @@ class ClusterSource:
                 task,
             )
             async_task(task, group="its schedule is late")
+        if self._table:
+            for each in mind_schedules(self._table, clock=SystemClock(), actor=SUPERVISOR):
+                if each.outcome != "unchanged":
+                    logger.error("schedule %s was off and is %s", each.name, each.outcome)
 
     def _say(self, trouble: str) -> None:
         if trouble and not self._trouble:

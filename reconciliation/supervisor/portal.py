@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django_q.brokers import get_broker
 
+from reconciliation.schedules import Job
 from reconciliation.supervisor.cluster import ClusterSource
 from reconciliation.supervisor.pulse import Pulse
 from reconciliation.supervisor.supervise import Child
@@ -64,11 +65,11 @@ def web(address: Address, *, threads: int, environ: Mapping[str, str] = os.envir
 
 def cluster(
     *,
-    catch_up: Sequence[str],
+    table: Sequence[Job],
     limit: float = BEAT_LIMIT_SECONDS,
     environ: Mapping[str, str] = os.environ,
 ) -> Child:
-    """Return the cluster of workers; tasks named in `catch_up` are queued when it has started."""
+    """Return the cluster of workers; the jobs of `table` are queued when it has started."""
     every = min(_LONGEST_BEAT_SECONDS, limit / 4)
     return Child(
         name="cluster",
@@ -77,7 +78,7 @@ def cluster(
         environ=environ,
         folder=Path(settings.BASE_DIR),
         pulse=Pulse(
-            ClusterSource(every=every, catch_up=catch_up),
+            ClusterSource(every=every, catch_up=[job.task for job in table], table=table),
             limit=limit,
             every=min(2.0, every),
         ),

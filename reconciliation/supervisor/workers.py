@@ -17,8 +17,14 @@ def run() -> None:
     """Be the cluster, until SIGTERM."""
     django.setup()
     from django.core.management import call_command
+    from django.db import connections
     from django_q.signals import post_execute, pre_execute
 
+    from reconciliation.supervisor.start import tell_settings
+
+    tell_settings("workers")
+    # What was read here must not be shared with the processes that are forked.
+    connections.close_all()
     # The one is sent by the workers, the other by the process that has recorded a result.
     pre_execute.connect(stamp_task)
     post_execute.connect(stamp_result)

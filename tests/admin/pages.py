@@ -126,7 +126,7 @@ class Console:
         self.client = client
 
     def open(self, address: str) -> Page:
-        response = self.client.get(address)
+        response = self.client.get(address, follow=True)
         assert response.status_code == 200, f"{address} answered {response.status_code}"
         return Page(response.content.decode())
 
@@ -134,7 +134,7 @@ class Console:
         return self.open(object_address(row))
 
     def list_of(self, model: type[Model], **parameters: Any) -> Page:
-        response = self.client.get(list_address(model), parameters)
+        response = self.client.get(list_address(model), parameters, follow=True)
         assert response.status_code == 200, f"{parameters} answered {response.status_code}"
         return Page(response.content.decode())
 

@@ -16,6 +16,7 @@ from reconciliation.models import (
     AuditEvent,
     BackfillCandidate,
     Decision,
+    Errand,
     ExternalOrder,
     Fill,
     Mismatch,
@@ -50,8 +51,9 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def events() -> list[str]:
-    """Return what was recorded, but for how the people came to their groups."""
+    """Return what was recorded, but for the people's groups and the pages refused to them."""
     rows = AuditEvent.objects.exclude(action__startswith="user.").order_by("sequence")
+    rows = rows.exclude(action="page.denied")
     return list(rows.values_list("action", flat=True))
 
 
@@ -196,11 +198,14 @@ def test_a_forged_post_without_the_right_is_denied_and_audited(role: Role, verb:
     candidate = waiting_fill()
     client = client_of("mallory", role)
     assert client.get(decide_address(candidate, verb)).status_code == 403
+    # That the page was refused is an event of its own; the press is another.
+    assert AuditEvent.objects.filter(action="page.denied").count() == 1
     assert events() == []
     response = press(client, candidate, verb)
     assert response.status_code == 403
-    assert events() == ["review.denied"]
-    assert AuditEvent.objects.get(action="review.denied").actor_name == "mallory"
+    assert events() == ["errand.asked" if verb == "refresh" else "review.denied"]
+    event = AuditEvent.objects.get(action=events()[0])
+    assert (event.outcome, event.actor_name) == ("denied", "mallory")
     assert BackfillCandidate.objects.get().status == "PENDING"
     assert not Decision.objects.exists()
 
@@ -280,16 +285,16 @@ def test_stale_evidence_is_read_anew_first(monkeypatch: pytest.MonkeyPatch):
     late.advance(minutes=16)
     monkeypatch.setattr(deciding_types, "SystemClock", lambda: late)
     client = client_of("ada", *BOTH)
-    assert "has to be read anew" in text_of(client.get(object_address(item)))
+    assert 'Press "Read the evidence anew" (key e)' in text_of(client.get(object_address(item)))
     response: Any = press(client, item, "approve")
     assert "refresh it first" in text_of(response)
     assert press(client, item, "refresh").status_code == 302
     task = OrmQ.objects.get().task
     assert (task["func"], task["args"]) == (
-        "reconciliation.tasks.heartbeat_account",
-        (item.account_id,),
+        "reconciliation.tasks.do_errand",
+        (Errand.objects.get(kind="HEARTBEAT", account=item.account_id).pk,),
     )
-    assert events() == ["review.denied", "review.refresh_asked"]
+    assert events() == ["review.denied", "errand.asked"]
 
 
 def test_a_fill_is_booked_to_the_slice_that_is_chosen_and_the_suggestion_is_preselected():

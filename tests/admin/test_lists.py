@@ -34,7 +34,10 @@ from tests.builders import NOW
 
 pytestmark = pytest.mark.django_db
 
-MODELS = list(apps.get_app_config("reconciliation").get_models())
+# The list of audit events is the console's explorer, which has tests of its own.
+MODELS = [
+    model for model in apps.get_app_config("reconciliation").get_models() if model is not AuditEvent
+]
 
 
 def admin_of(model: type[models.Model]) -> ReadOnlyAdmin[models.Model]:
@@ -80,16 +83,6 @@ def test_a_search_finds_the_one_row_with_exactly_that_id(
         tell(number, apart=True)
     assert len(result_rows(console.list_of(model, q=f"  {term} "))) == 1
     assert result_rows(console.list_of(model, q=term[:-1] + "%")) == []
-
-
-def test_a_search_for_an_action_or_a_run_finds_its_events(console: Console, story: Story):
-    other = tell(2)
-    assert column(console.list_of(AuditEvent, q="order.filled"), "Sequence") == ["4", "2"]
-    runs = column(console.list_of(AuditEvent, q=str(other.run.pk)), "Run")
-    assert f"run {other.run.pk}" in runs
-    event = AuditEvent.objects.get(sequence=3)
-    for term in (str(event.event_id), event.hash):
-        assert column(console.list_of(AuditEvent, q=term), "Sequence") == ["3"]
 
 
 @pytest.mark.parametrize("term", ["nothing", "9" * 400, "٣", "' OR 1=1 --", "%", "-"])
@@ -174,16 +167,6 @@ def test_the_count_of_a_list_ends_and_says_so(console: Console, monkeypatch: pyt
     assert len(result_rows(console.list_of(Mismatch, all=""))) == 50
     searched = console.list_of(Mismatch, q=run.pk, status__exact="OPEN")
     assert "more than 60" not in searched.main.text
-
-
-def test_the_count_is_asked_for_no_more_than_it_shows(console: Console):
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        console.list_of(AuditEvent)
-    counts = [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]
-    assert len(counts) == 1
-    assert "LIMIT 10001" in counts[0].upper()
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

@@ -9,6 +9,7 @@ from django.db.models import Model
 from django.test import Client
 
 from reconciliation.enums import Role
+from reconciliation.models import AuditEvent, AuditHead
 from tests.admin.conftest import logged_in
 from tests.admin.pages import address, list_address, object_address
 from tests.admin.story import Story
@@ -19,7 +20,10 @@ PEOPLE = ["superuser", *Role]
 
 def rows_of(models: list[type[Model]]) -> dict[str, list[dict[str, Any]]]:
     return {
-        model.__name__: list(model._default_manager.order_by("pk").values()) for model in models
+        model.__name__: list(model._default_manager.order_by("pk").values())
+        for model in models
+        # That somebody was not let in is told by the trail, which has no page that writes it.
+        if model not in (AuditEvent, AuditHead)
     }
 
 
@@ -55,6 +59,6 @@ def test_every_role_may_look_at_every_page(story: Story, who: Role):
     client = someone(who)
     for model in REGISTERED:
         row = model._default_manager.order_by("pk").first()
-        assert client.get(list_address(model)).status_code == 200
+        assert client.get(list_address(model), follow=True).status_code == 200
         if row is not None:
             assert client.get(object_address(row)).status_code == 200

@@ -22,7 +22,7 @@ def test_the_index_begins_with_what_an_operator_looks_at_first(console: Console,
         for words, address in page.main.links
         if address.count("/") == 4 and words not in ("View", "Add", "Change")
     ]
-    queues = [words for words, is_narrowed in links if is_narrowed]
+    queues = [row[0] for row in page.section("What waits for a person").rows[1:]]
     assert queues == [
         "Quarantined slices",
         "Fills that could be missed exits",
@@ -34,7 +34,7 @@ def test_the_index_begins_with_what_an_operator_looks_at_first(console: Console,
     names = [words for words, is_narrowed in links if not is_narrowed]
     assert names[:5] == ["Mismatches", "Runs", "Trades", "Orders", "Fills"]
     ours = names.index("Groups")
-    assert names[ours - 2 : ours] == ["Audit events", "Audit heads"]
+    assert names[ours - 2 : ours] == ["Audit trail", "Audit heads"]
     jobs = ["Failed tasks", "Queued tasks", "Scheduled tasks", "Successful tasks"]
     assert names[ours:] == ["Groups", "Users", *jobs]
     assert set(ORDER) == set(apps.get_app_config("reconciliation").get_models())
@@ -62,7 +62,12 @@ def test_each_kind_of_mismatch_is_told_in_plain_words(console: Console, story: S
 def test_a_run_tells_its_error_once_and_its_claim_while_it_runs(console: Console):
     page = console.page_of(builders.make_run(status=RunStatus.FAILED, error="no network"))
     assert page.html.count("no network") == 1
-    assert page.titles() == ["Run", "Nothing to show"]
+    assert page.titles() == [
+        "Run",
+        "What was read",
+        "Runs of this job before and after",
+        "Nothing to show",
+    ]
     assert "Claim expires" not in page.section("Run").text
     running = console.page_of(builders.make_run(status=RunStatus.RUNNING))
     assert running.section("Run").fact("Claim expires") == "2026-01-05 12:01:30 UTC"

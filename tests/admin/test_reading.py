@@ -128,6 +128,10 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
         [
             "Status",
             "Kind",
+            "Severity",
+            "Waits",
+            "Due",
+            "Notional (USD)",
             "Opened (UTC)",
             "Profile",
             "Symbol",
@@ -141,6 +145,7 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
         [
             "OPEN",
             "MISSING_FROM_EXCHANGE",
+            *["–"] * 4,
             "2026-01-05 12:00:00",
             "alpha",
             "BTC/USDT:USDT",
@@ -157,11 +162,12 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
             "Run",
             "Status",
             "Coverage",
-            "Kind",
+            "Job",
             "Account",
             "Started (UTC)",
             "Duration",
             "Counts",
+            "Written",
             "Error",
         ],
         [
@@ -174,6 +180,7 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
             "2.0 s",
             "mismatches 1, orders 5",
             "–",
+            "–",
         ],
     ]
 
@@ -181,11 +188,10 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
 def test_both_sides_of_a_mismatch_stand_beside_each_other(console: Console, story: Story):
     page = console.page_of(story.mismatch)
     assert page.section("Database beside exchange").rows == [
-        ["Field", "Database", "Exchange", "Comparison"],
-        ["filled quantity", "0", "0.5", "differs"],
-        ["status", "OPEN", "FILLED", "differs"],
-        ["rule", "–", "lookup_filled", "only at the exchange"],
-        ["quantity", "0.5", "0.50", "same"],
+        ["Field", "Database", "Exchange", "Comparison", "Exchange − database"],
+        ["filled quantity", "0", "0.5", "differs", "+0.5"],
+        ["status", "OPEN", "FILLED", "differs", "–"],
+        ["quantity", "0.5", "0.50", "same", ""],
     ]
     assert page.section("Fills").rows == [["Fill"], ["fill-1"]]
     assert page.section("Fills").href("fill-1") == object_address(story.fill)
@@ -200,8 +206,8 @@ def test_a_side_that_is_unknown_is_no_difference(console: Console):
     )
     rows = console.page_of(mismatch).section("Database beside exchange").rows
     assert rows[1:] == [
-        ["open", "true", "1", "differs"],
-        ["price", "1", "–", "only in the database"],
+        ["open", "true", "1", "differs", "–"],
+        ["price", "1", "–", "only in the database", ""],
     ]
 
 
@@ -220,15 +226,14 @@ def test_a_failed_run_says_why_and_what_was_not_read(console: Console):
         in page.main.text
     )
     assert page.section("Error").text.endswith("second line ")
-    assert page.section("Not read").rows[1:] == [
-        ["open orders (regular)", "timeout"],
-        ["positions", "HTML with status 200"],
-    ]
+    read = page.section("What was read").rows
+    assert ["open orders (regular)", "not read", "timeout"] in read
+    assert ["positions", "not read", "HTML with status 200"] in read
     assert page.section("Rows that failed").rows[1:] == [
         ["error no price, row order 12"],
         ["plain words"],
     ]
-    assert page.section("Skipped profiles").rows[1:] == [["alpha"]]
+    assert page.section("Skipped profiles").rows[1:] == [["alpha", "–"]]
     assert row_of(console.list_of(Run), "Error") == "okx answered 503 three times"
 
 
@@ -262,7 +267,7 @@ def test_an_audit_event_shows_what_changed_and_its_payload(console: Console, sto
     ]
     assert '"reason": "LOOKUP_FILLED"' in page.section("Payload").text
     assert "not the one that was sealed" not in page.main.text
-    assert page.section("Event").fact("Actor") == "reconcile (system)"
+    assert page.section("Who").fact("Actor") == "reconcile (system)"
 
 
 def test_an_audit_event_whose_payload_was_edited_says_so(console: Console):
@@ -288,7 +293,7 @@ def test_who_holds_a_lock_is_judged_by_the_clock_of_the_locks(console: Console):
     assert states["free"] == "available"
     assert states["dead"].startswith("available: its last holder did not release it")
     page = console.page_of(Profile.objects.get(name="held"))
-    lock = console.open(page.section("Profile").href(_lease_name("held")))
+    lock = console.open(page.section("Reconciliation lock").href(_lease_name("held")))
     assert lock.section("Reconciliation lock").fact("State") == "held"
 
 
@@ -312,5 +317,5 @@ def test_an_account_names_its_variables_and_never_a_key(console: Console, story:
 
 def test_accounts_and_profiles_say_where_they_are_set(console: Console, story: Story):
     for row in (story.account, story.profile):
-        assert "set on the server" in console.page_of(row).main.text
-        assert "set on the server" in console.list_of(type(row)).main.text
+        assert "changed under Set-up" in console.page_of(row).main.text
+        assert "changed under Set-up" in console.list_of(type(row)).main.text

@@ -155,7 +155,8 @@ def test_a_profile_leads_to_its_pauses_capital_and_escalations(console: Console,
     pauses = page.section("Pauses")
     assert pauses.href(f"pause {story.pause.pk}") == object_address(story.pause)
     facts = page.section("Profile")
-    assert facts.href(f"capital {story.balance.pk}") == object_address(story.balance)
+    capital = page.section("Capital")
+    assert capital.href(f"capital {story.balance.pk}") == object_address(story.balance)
     assert facts.href(f"watchdog {story.watchdog.pk}") == object_address(story.watchdog)
     unresolved = page.section("Escalations that are not resolved")
     assert len(unresolved.rows) == 2

@@ -21,7 +21,7 @@ from reconciliation.enums import Role
 from reconciliation.models import BackfillCandidate, Decision, ReviewItem, TradeHistory
 from tests.admin.pages import list_address, object_address
 from tests.admin.people import client_of, decide_address
-from tests.builders import FixedClock, make_review
+from tests.builders import FixedClock, arranging, make_review
 from tests.handlers.decision_worlds import held, waiting_fill, waiting_slice
 
 BOTH = (Role.OPERATOR, Role.APPROVER)
@@ -296,3 +296,56 @@ def test_who_may_only_look_sees_why(item: ReviewItem, open_as: Open):
     page.goto(object_address(item))
     expect(page.get_by_text("you have not the right to do that", exact=False).first).to_be_visible()
     picture(page, "viewer")
+
+
+def test_a_conflict_shows_what_was_seen_beside_what_there_is_now(item: ReviewItem, open_as: Open):
+    page = open_as("ada")
+    page.goto(decide_address(item, "approve"))
+    page.get_by_label("Reason").select_option("EXITED_MANUALLY")
+    page.get_by_label("Comment").fill("my words")
+
+    def move() -> None:
+        with arranging():
+            ReviewItem.objects.filter(pk=item.pk).update(version=2, quantity="0.3")
+
+    off_loop(move)
+    page.get_by_role("button", name="Approve").click()
+    row = page.get_by_role("row").filter(has_text="quantity").first
+    expect(page.get_by_role("heading", name="What you saw, and what there is now")).to_be_visible()
+    expect(row).to_contain_text("0.3")
+    expect(page.get_by_text("my words", exact=False).first).to_be_visible()
+    picture(page, "conflict-difference")
+    assert status_of(item) == "PENDING"
+
+
+@pytest.mark.parametrize("name", ["ada", "anna", "vera"])
+def test_the_queues_lead_to_an_item_whose_buttons_are_those_of_the_group(
+    item: ReviewItem, open_as: Open, name: str
+):
+    page = open_as(name)
+    page.goto("/admin/queues/")
+    picture(page, f"queues-{name}")
+    page.get_by_role("link", name=f"item {item.pk}", exact=True).click()
+    expect(page.get_by_text("Safest:", exact=False)).to_be_visible()
+    may = page.get_by_role("link", name="Approve", exact=True)
+    expect(may).to_have_count(0 if name == "vera" else 1)
+    picture(page, f"item-{name}")
+
+
+def test_keys_walk_the_queues_and_open_an_answer(
+    item: ReviewItem, cookies: Mapping[str, str], live_server: LiveServer, browser: Browser
+):
+    context = browser.new_context(base_url=live_server.url)
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": cookies["ada"]}
+    context.add_cookies([{**cookie, "url": live_server.url}])  # type: ignore[list-item]
+    page = context.new_page()
+    page.goto("/admin/queues/?queue=quarantine")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Safest:", exact=False)).to_be_visible()
+    page.keyboard.press("x")
+    expect(page.get_by_role("heading", name="Reject:", exact=False)).to_be_visible()
+    page.goto(object_address(item))
+    page.keyboard.press("a")
+    expect(page.get_by_role("heading", name="Approve:", exact=False)).to_be_visible()
+    assert status_of(item) == "PENDING"

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection
 
+from reconciliation.domain.key_rights import KeyRights
 from reconciliation.domain.types import (
     ExchangeFill,
     ExchangeOrder,
@@ -74,6 +75,8 @@ class FakeGateway:
         self.kept_since: datetime | None = None
         self.page_size = 100
         self.asked: Counter[str] = Counter()
+        self.rights = KeyRights(may_trade=False, may_move_money=False, words=("read_only",))
+        self.clock_lead = timedelta(0)
         self.windows: list[tuple[datetime, datetime]] = []
         self.budgets: list[float] = []
         self.closed = False
@@ -188,6 +191,14 @@ class FakeGateway:
     def fetch_position_mode(self) -> PositionMode:
         self._ask("fetch_position_mode")
         return PositionMode.NET
+
+    def fetch_key_rights(self) -> KeyRights:
+        self._ask("fetch_key_rights")
+        return self.rights
+
+    def fetch_clock_lead(self) -> timedelta:
+        self._ask("fetch_clock_lead")
+        return self.clock_lead
 
     def fetch_balances(self) -> Mapping[str, Decimal]:
         self._ask("fetch_balances")

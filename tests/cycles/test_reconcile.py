@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db.models import F
 
 from reconciliation.cycles.reconcile import UnknownName
 from reconciliation.domain.keys import client_order_id, fill_evidence, history_key
@@ -543,7 +544,9 @@ def test_a_decision_whose_premises_move_before_the_write_is_dropped_and_made_ane
 def test_a_delivered_position_that_the_exchange_contradicts_is_aligned(world):
     deliver_rows(trade_row(), history_row(), clock=world.clock)
     with arranging():
-        Position.objects.update(quantity=Decimal("0.7"), delivered_quantity=Decimal("0.7"))
+        Position.objects.update(
+            quantity=Decimal("0.7"), delivered_quantity=Decimal("0.7"), version=F("version") + 1
+        )
     world.exchange.positions.append(
         ExchangePosition(
             symbol=SYMBOL,
@@ -684,7 +687,15 @@ def test_every_step_of_a_cycle_is_told_and_timed(world):
     assert any("open orders" in text for text in told)
     assert any("asking for order 1 of 1" in text for text in told)
     assert told[-1].startswith("main: done")
-    assert sorted(last_run().step_ms) == ["apply", "look_ups", "snapshot"]
+    assert sorted(last_run().step_ms) == [
+        "apply",
+        "fills.swap",
+        "look_ups",
+        "open_orders.conditional",
+        "open_orders.regular",
+        "positions",
+        "snapshot",
+    ]
 
 
 def test_the_portal_itself_is_the_actor_and_the_run_is_named(world):

@@ -213,6 +213,8 @@ def test_a_second_start_creates_nothing_twice_but_the_keys(conf: Conf) -> None:
         "reconcile",
         "heartbeat",
         "watch",
+        "verify_audit",
+        "checkpoint_audit",
     }
     valid = ApiKey.objects.filter(revoked_at__isnull=True)
     assert {key.name for key in valid} == {f"{spec.profile}-bot-2" for spec in ALL_SPECS}

@@ -12,6 +12,7 @@ from reconciliation.handlers.errands import (
     Asked,
     ask_errand,
     end_errand,
+    put_down_errand,
     start_errand,
     tell_errand,
 )
@@ -82,3 +83,24 @@ def test_an_errand_tells_how_far_it_is_and_what_it_came_to():
     end_errand(errand_id=errand.pk, clock=FixedClock(), is_done=False, says="too late")
     errand.refresh_from_db()
     assert (errand.status, errand.says, errand.result) == (ErrandStatus.DONE, "read", {"a": 1})
+
+
+def test_an_errand_that_was_put_down_is_taken_up_where_it_was():
+    errand = make_errand()
+    start_errand(errand_id=errand.pk, clock=FixedClock(NOW))
+    later = FixedClock(NOW + timedelta(seconds=25))
+    assert put_down_errand(errand_id=errand.pk, clock=later, result={"sequence": 7})
+    taken = start_errand(errand_id=errand.pk, clock=later)
+    assert taken is not None
+    assert (taken.result, taken.started_at) == ({"sequence": 7}, NOW)
+    end_errand(errand_id=errand.pk, clock=later, is_done=True, says="done")
+    assert not put_down_errand(errand_id=errand.pk, clock=later, result={})
+
+
+def test_a_long_errand_that_is_heard_of_is_not_asked_for_twice():
+    account = make_account()
+    first = ask(account)
+    assert first.errand is not None
+    late = SILENT_FOR.total_seconds() + 10
+    start_errand(errand_id=first.errand.pk, clock=FixedClock(NOW + timedelta(seconds=late - 5)))
+    assert not ask(account, later=late).is_new

@@ -18,7 +18,8 @@ def codenames(role: Role) -> set[str]:
 
 def everything_viewable() -> set[str]:
     models = apps.get_app_config("reconciliation").get_models()
-    return {f"view_{model._meta.model_name}" for model in models}
+    jobs = apps.get_app_config("django_q").get_models()
+    return {f"view_{model._meta.model_name}" for model in (*models, *jobs)}
 
 
 @pytest.mark.parametrize("role", Role)

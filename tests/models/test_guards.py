@@ -271,9 +271,10 @@ def test_the_guards_can_be_removed_and_installed_again():
 
 def _triggers() -> list[str]:
     queries = {
-        "sqlite": "SELECT sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name",
+        "sqlite": "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'guard%'"
+        " ORDER BY name",
         "postgresql": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
-        " ORDER BY tgname",
+        " AND tgname LIKE 'guard%' ORDER BY tgname",
     }
     with connection.cursor() as cursor:
         cursor.execute(queries[connection.vendor])

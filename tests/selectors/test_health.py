@@ -25,10 +25,10 @@ from reconciliation.handlers.leases import take_lease
 from reconciliation.models import ExchangeAccount, Run
 from reconciliation.selectors.health import (
     FIELDS,
-    STALLED_AFTER_INTERVALS,
     load_health,
     unknown_health,
 )
+from reconciliation.selectors.portal import STALLED_AFTER_INTERVALS
 from tests.builders import (
     NOW,
     FixedClock,

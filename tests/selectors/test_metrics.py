@@ -1,6 +1,7 @@
 """Counters count each mismatch once and never go back; gauges are 0 when nothing is open."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -277,9 +278,11 @@ def test_names_are_as_prometheus_wants_them():
         assert not {"job", "instance"} & set(family.labels)
 
 
-def test_each_sample_is_of_a_family_and_none_comes_twice():
+def test_each_sample_is_of_a_family_and_none_comes_twice(tmp_path: Path):
     fill_up(2)
-    samples = load_samples(conf=CONF, clock=FixedClock())
+    (tmp_path / "checkpoint-000000000001-20260105T115900000000Z.json").touch()
+    conf = require({"RECON_AUDIT_CHECKPOINT_DIR": str(tmp_path)})
+    samples = load_samples(conf=conf, clock=FixedClock())
     keys = [(each.name, each.labels) for each in samples]
     assert len(set(keys)) == len(keys)
     assert {each.name for each in samples} == FAMILIES.keys()
@@ -329,3 +332,14 @@ def test_an_account_that_is_switched_off_keeps_what_waits_and_has_no_loop():
         ExchangeAccount.objects.update(enabled=False)
     assert of("external_orders_pending") == {("main",): 1}
     assert of("account_loop_healthy") == {}
+
+
+def test_how_old_the_newest_checkpoint_is_is_told_and_that_there_is_none_is_not(tmp_path: Path):
+    name = "reconciliation_audit_checkpoint_age_seconds"
+    conf = require({"RECON_AUDIT_CHECKPOINT_DIR": str(tmp_path)})
+    assert name not in metrics()
+    assert name not in load_metrics(conf=conf, clock=FixedClock())
+    for minute in ("10", "58"):
+        (tmp_path / f"checkpoint-000000000001-20260105T11{minute}00000000Z.json").touch()
+    (tmp_path / "notes.txt").touch()
+    assert load_metrics(conf=conf, clock=FixedClock())[name] == 120

@@ -53,7 +53,7 @@ def test_prometheus_takes_the_example_of_a_scrape_with_its_rules(tmp_path: Path)
     (tmp_path / RULES).write_text(EXAMPLES[RULES])
     done = promtool("check", "config", str(tmp_path / CONFIG))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert b"14 rules found" in done.stdout
+    assert b"15 rules found" in done.stdout
 
 
 def test_alerts_ask_for_metrics_that_exist():

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 
 from reconciliation.admin.page import Section, gathered
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class ConsolePage:
     answers: str
     nav: bool = False
     key: str = ""
+    beside: str = ""
+    """The name of a list whose pages belong to this place of the navigation too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,8 @@ def nav_items(pages: Iterable[ConsolePage], request: HttpRequest) -> list[NavIte
                 answers=page.answers,
                 # A page that another leads to (one run, one profile) lights up where it belongs.
                 current=request.path == url
-                or (url != reverse("admin:index") and request.path.startswith(url)),
+                or (url != reverse("admin:index") and request.path.startswith(url))
+                or bool(page.beside and request.path.startswith(reverse(f"admin:{page.beside}"))),
             )
         )
     return items

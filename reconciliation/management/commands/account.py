@@ -4,10 +4,8 @@ import json
 import os
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from reconciliation import conf
 from reconciliation.clock import SystemClock
 from reconciliation.domain.keys import iso_utc
 from reconciliation.enums import InstrumentType, PositionMode
@@ -22,7 +20,13 @@ from reconciliation.handlers.accounts import (
     moment_text,
     set_account_enabled,
 )
-from reconciliation.management.base import PortalCommand, find_account, shell_actor, table_lines
+from reconciliation.management.base import (
+    PortalCommand,
+    find_account,
+    settings_in_force,
+    shell_actor,
+    table_lines,
+)
 from reconciliation.models import ExchangeAccount
 
 SPOT_ONLY = frozenset({InstrumentType.SPOT})
@@ -160,7 +164,7 @@ def _by() -> dict[str, Any]:
     return {
         "actor": shell_actor(),
         "clock": SystemClock(),
-        "conf": conf.require(settings.RECON_ENVIRON),
+        "conf": settings_in_force(),
     }
 
 

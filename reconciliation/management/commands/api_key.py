@@ -4,16 +4,19 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from reconciliation import conf
 from reconciliation.clock import SystemClock
 from reconciliation.domain.api_keys import key_state
 from reconciliation.domain.keys import iso_utc
 from reconciliation.handlers.accounts import AlreadyExists, InvalidValue, moment_text
 from reconciliation.handlers.api_keys import MAX_LIFETIME, create_key, revoke_key
-from reconciliation.management.base import PortalCommand, shell_actor, table_lines
+from reconciliation.management.base import (
+    PortalCommand,
+    settings_in_force,
+    shell_actor,
+    table_lines,
+)
 from reconciliation.models import ApiKey
 from reconciliation.selectors.api_keys import keys_with_scope
 
@@ -133,7 +136,7 @@ def _by() -> dict[str, Any]:
     return {
         "actor": shell_actor(),
         "clock": SystemClock(),
-        "conf": conf.require(settings.RECON_ENVIRON),
+        "conf": settings_in_force(),
     }
 
 

@@ -3,14 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.utils.dateparse import parse_datetime
 
-from reconciliation import conf
 from reconciliation.clock import SystemClock
 from reconciliation.handlers.accounts import InvalidBaseline, moment_text, set_baseline
-from reconciliation.management.base import PortalCommand, find_account, shell_actor
+from reconciliation.management.base import (
+    PortalCommand,
+    find_account,
+    settings_in_force,
+    shell_actor,
+)
 
 
 class Command(PortalCommand):
@@ -44,7 +47,7 @@ class Command(PortalCommand):
                 comment=options["comment"],
                 actor=shell_actor(),
                 clock=clock,
-                conf=conf.require(settings.RECON_ENVIRON),
+                conf=settings_in_force(),
             )
         except InvalidBaseline as error:
             raise CommandError(f"--{error}", returncode=2) from error

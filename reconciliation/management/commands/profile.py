@@ -4,14 +4,18 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from reconciliation import conf
 from reconciliation.clock import SystemClock
 from reconciliation.domain.amounts import InexactAmount, parse_amount, plain
 from reconciliation.handlers.accounts import AlreadyExists, InvalidValue, create_profile
-from reconciliation.management.base import PortalCommand, find_account, shell_actor, table_lines
+from reconciliation.management.base import (
+    PortalCommand,
+    find_account,
+    settings_in_force,
+    shell_actor,
+    table_lines,
+)
 from reconciliation.models import Profile
 
 _ARGUMENTS = {
@@ -60,7 +64,7 @@ class Command(PortalCommand):
                 allocated_capital_usd=capital,
                 actor=shell_actor(),
                 clock=SystemClock(),
-                conf=conf.require(settings.RECON_ENVIRON),
+                conf=settings_in_force(),
             )
         except AlreadyExists as error:
             raise CommandError(str(error), returncode=2) from error

@@ -10,14 +10,18 @@ from django.db import connections
 
 from reconciliation import conf, schedules
 from reconciliation.clock import SystemClock
+from reconciliation.domain.audit import system_actor
 from reconciliation.handlers.jobs import drop_old_beats
-from reconciliation.management.base import PortalCommand
+from reconciliation.management.base import PortalCommand, settings_in_force
 from reconciliation.supervisor import portal
 from reconciliation.supervisor.stopping import stop_on_signals
 from reconciliation.supervisor.supervise import supervise
 from reconciliation.supervisor.web import AddressUnusable, parse_address, require_free
 
 logger = logging.getLogger(__name__)
+
+
+ACTOR = system_actor("run_portal")
 
 
 class Command(PortalCommand):
@@ -56,14 +60,15 @@ class Command(PortalCommand):
             raise CommandError(f"--bind: {error}") from error
         except (portal.CannotStart, schedules.NotInMinutes) as error:
             raise CommandError(str(error)) from error
-        for each in schedules.sync_schedules(table, now=clock.now()):
+        for each in schedules.mind_schedules(table, clock=clock, actor=ACTOR, after_start=True):
             logger.info("schedule %s: %s", each.name, "; ".join((each.outcome, *each.changes)))
+        settings_in_force()
         drop_old_beats(now=clock.now())
         # The threads that look for signs of life make connections of their own.
         connections.close_all()
         children = [
             portal.web(address, threads=options["threads"]),
-            portal.cluster(catch_up=[job.task for job in table], limit=options["beat_limit"]),
+            portal.cluster(table=table, limit=options["beat_limit"]),
         ]
         logger.info("the portal listens on http://%s", address)
         warn_of_redirects(settings.SECURE_PROXY_SSL_HEADER)

@@ -9,8 +9,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from reconciliation import conf
 from reconciliation.clock import SystemClock
+from reconciliation.domain.audit import system_actor
 from reconciliation.management.base import PortalCommand, table_lines
-from reconciliation.schedules import NotInMinutes, jobs, sync_schedules
+from reconciliation.schedules import NotInMinutes, jobs, mind_schedules
 
 
 class Command(PortalCommand):
@@ -27,7 +28,8 @@ class Command(PortalCommand):
             table = jobs(conf.require(settings.RECON_ENVIRON))
         except NotInMinutes as error:
             raise CommandError(str(error)) from error
-        done = sync_schedules(table, now=SystemClock().now())
+        clock, actor = SystemClock(), system_actor("sync_schedules")
+        done = mind_schedules(table, clock=clock, actor=actor, after_start=True)
         if options["json"]:
             self.stdout.write(json.dumps({"schedules": [asdict(each) for each in done]}))
             return

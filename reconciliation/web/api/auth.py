@@ -13,7 +13,7 @@ from reconciliation.domain.api_keys import KeyState, is_secret, key_state, split
 from reconciliation.domain.audit import Actor
 from reconciliation.enums import ActorType
 from reconciliation.handlers.accounts import moment_text
-from reconciliation.handlers.api_keys import record_denial, record_use
+from reconciliation.handlers.api_keys import record_denial, record_unknown_key, record_use
 from reconciliation.models import ApiKey, Profile
 from reconciliation.selectors.api_keys import find_key
 from reconciliation.web.api.errors import ApiError, request_id_of
@@ -72,8 +72,15 @@ class BearerKey(HttpBearer):
         parts = split_key(token)
         key = None if parts is None else find_key(parts[0])
         if parts is None or key is None or not is_secret(parts[1], key.digest):
-            # Who has no key must not be able to fill the audit trail.
             logger.warning("request %s: the key is not known", request_id_of(request))
+            if token:
+                record_unknown_key(
+                    asked=f"{request.method} {request.path[:_LONGEST_PATH]}",
+                    clock=SystemClock(),
+                    conf=conf.require(settings.RECON_ENVIRON),
+                    request_id=request_id_of(request),
+                    ip=address_of(request),
+                )
             raise _unknown("is not a key of this portal")
         now = SystemClock().now()
         match key_state(expires_at=key.expires_at, revoked_at=key.revoked_at, now=now):

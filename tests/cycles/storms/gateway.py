@@ -6,9 +6,10 @@ fills are not), one that was replaced is found by its client id as its newest le
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from reconciliation.domain.key_rights import KeyRights
 from reconciliation.domain.types import (
     ExchangeFill,
     ExchangeOrder,
@@ -162,6 +163,12 @@ class PaperGateway:
 
     def fetch_position_mode(self) -> PositionMode:
         return PositionMode(self.account.position_mode)
+
+    def fetch_key_rights(self) -> KeyRights:
+        return KeyRights(may_trade=False, may_move_money=False)
+
+    def fetch_clock_lead(self) -> timedelta:
+        return timedelta(0)
 
     def fetch_balances(self) -> Mapping[str, Decimal]:
         return self.account.balances()

@@ -58,7 +58,7 @@ def test_a_good_key_is_let_in(path: str):
     ],
     ids=["absent", "empty", "no key", "blank", "basic", "unknown", "garbage"],
 )
-def test_a_key_that_is_absent_or_unknown_is_refused_and_fills_no_trail(
+def test_a_key_that_is_absent_or_unknown_is_refused_and_only_a_tried_one_is_told(
     path: str, header: dict[str, str], caplog: pytest.LogCaptureFixture
 ):
     bot = make_bot()
@@ -67,7 +67,19 @@ def test_a_key_that_is_absent_or_unknown_is_refused_and_fills_no_trail(
     response = bot.client.generic(method, f"/api/v1{path}", headers=header)
     assert errors_of(response, 401)[0][0] == "Authorization"
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
-    assert AuditEvent.objects.count() == before
+    tried = {"Bearer recon_0123456789ab_" + "0" * 64, "Bearer \x00\xff"}
+    told = 1 if header.get("Authorization") in tried else 0
+    assert AuditEvent.objects.count() == before + told
+
+
+def test_a_flood_of_unknown_keys_is_cut():
+    bot = Bot(key="recon_0123456789ab_" + "0" * 64)
+    for _ in range(MOST_DENIALS_A_MINUTE + 3):
+        bot.ask("/profiles")
+    events = denied()
+    assert len(events) == MOST_DENIALS_A_MINUTE
+    assert {event.actor_name for event in events} == {"unknown key"}
+    assert not any("0" * 64 in event.payload for event in events)
 
 
 def test_a_wrong_secret_of_a_key_there_is_passes_for_unknown(caplog: pytest.LogCaptureFixture):
@@ -76,7 +88,8 @@ def test_a_wrong_secret_of_a_key_there_is_passes_for_unknown(caplog: pytest.LogC
     with caplog.at_level(logging.WARNING, "reconciliation.web.api.auth"):
         ((_, reason),) = errors_of(wrong.ask("/profiles"), 401)
     assert reason == "is not a key of this portal"
-    assert denied() == []
+    (event,) = denied()
+    assert (event.actor_name, event.object_type) == ("unknown key", "api_attempt")
     assert ApiKeyUse.objects.get().last_used_at is None
     assert caplog.messages
     assert wrong.key[-64:] not in caplog.text

@@ -1,0 +1,115 @@
+"""The set-up without a shell: accounts, baselines, profiles, keys of bots, people, settings."""
+
+from reconciliation.admin.console.pages import ConsolePage
+from reconciliation.admin.console.setup import (
+    accounts,
+    baseline,
+    in_force,
+    keys,
+    overview,
+    people,
+    profiles,
+)
+
+PAGES = (
+    ConsolePage(
+        name="console_setup",
+        route="set-up/",
+        view=overview.overview_page,
+        title="Set-up",
+        answers="How far is the set-up, and what comes next",
+        nav=True,
+        key="s",
+    ),
+    ConsolePage(
+        name="console_setup_account_add",
+        route="set-up/accounts/add/",
+        view=accounts.add_account,
+        title="Add an exchange account",
+        answers="Name an account to reconcile",
+    ),
+    ConsolePage(
+        name="console_setup_account",
+        route="set-up/accounts/<int:pk>/",
+        view=accounts.look_at_account,
+        title="Set-up of an account",
+        answers="How far an account is",
+    ),
+    ConsolePage(
+        name="console_setup_test",
+        route="set-up/accounts/<int:pk>/test/",
+        view=accounts.test_account,
+        title="Test an account",
+        answers="Ask a worker to read everything once",
+    ),
+    ConsolePage(
+        name="console_setup_baseline",
+        route="set-up/accounts/<int:pk>/baseline/",
+        view=baseline.baseline,
+        title="Baseline of an account",
+        answers="Accept what is there as found",
+    ),
+    ConsolePage(
+        name="console_setup_profile_add",
+        route="set-up/accounts/<int:pk>/profiles/add/",
+        view=profiles.add_profile,
+        title="Add a profile",
+        answers="Name a strategy of an account",
+    ),
+    ConsolePage(
+        name="console_setup_key_add",
+        route="set-up/accounts/<int:pk>/keys/add/",
+        view=keys.create,
+        title="Create a bot's key",
+        answers="Let a bot deliver",
+    ),
+    ConsolePage(
+        name="console_setup_account_switch",
+        route="set-up/accounts/<int:pk>/<slug:verb>/",
+        view=accounts.switch_account,
+        title="Enable or disable an account",
+        answers="Whether jobs read an account",
+    ),
+    ConsolePage(
+        name="console_setup_profile",
+        route="set-up/profiles/<int:pk>/<slug:verb>/",
+        view=profiles.change_profile,
+        title="Change a profile",
+        answers="Its capital, and whether it is reconciled",
+    ),
+    ConsolePage(
+        name="console_setup_key_revoke",
+        route="set-up/keys/<int:pk>/revoke/",
+        view=keys.revoke,
+        title="Revoke a bot's key",
+        answers="Let a bot in no more",
+    ),
+    ConsolePage(
+        name="console_setup_people",
+        route="set-up/people/",
+        view=people.people,
+        title="People",
+        answers="Who is let in, and what each group may do",
+    ),
+    ConsolePage(
+        name="console_setup_person_add",
+        route="set-up/people/add/",
+        view=people.add_person,
+        title="Let somebody in",
+        answers="Make a user",
+    ),
+    ConsolePage(
+        name="console_setup_person",
+        route="set-up/people/<int:pk>/<slug:verb>/",
+        view=people.change_person,
+        title="Change a user",
+        answers="His groups, his password, whether he is let in",
+    ),
+    ConsolePage(
+        name="console_setup_settings",
+        route="set-up/settings/",
+        view=in_force.in_force,
+        title="Settings in force",
+        answers="Which value holds, and where it comes from",
+    ),
+)
