@@ -49,5 +49,5 @@ def guards_lifted(using: str = "default") -> Iterator[None]:
             cursor.execute(statement)
         with arranging():
             yield
-        for statement in restore:
-            cursor.execute(statement)
+            for statement in restore:
+                cursor.execute(statement)

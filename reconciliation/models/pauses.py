@@ -52,7 +52,10 @@ class Pause(models.Model):
                 | Q(source=PauseSource.PARITY_WATCHDOG, ended_at__isnull=False),
             ),
         ]
-        indexes = [models.Index(fields=["profile", "-id"], name="pause_by_profile")]
+        indexes = [
+            models.Index(fields=["profile", "-id"], name="pause_by_profile"),
+            models.Index(fields=["source", "id"], name="pause_by_source"),
+        ]
         ordering = ["-id"]
 
     def __str__(self) -> str:

@@ -55,6 +55,8 @@ class Run(models.Model):
                 fields=["account", "kind", "status", "-started_at"], name="run_last_by_status"
             ),
             models.Index(fields=["-started_at", "-id"], name="run_newest_first"),
+            # An account's page lists its last runs, of every kind.
+            models.Index(fields=["account", "-started_at", "-id"], name="run_newest_of_account"),
         ]
         ordering = ["-id"]
 

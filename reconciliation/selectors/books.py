@@ -32,7 +32,6 @@ from reconciliation.enums import (
     HistoryKind,
     HistorySource,
     InstrumentType,
-    MismatchStatus,
     PositionMode,
 )
 from reconciliation.models import (
@@ -91,7 +90,7 @@ def load_books(
     mismatches = tuple(
         open_mismatch(row)
         for row in Mismatch.objects.filter(account=account)
-        .exclude(status=MismatchStatus.RESOLVED)
+        .current()
         .select_related("sighting")
         .order_by("id")
     )
