@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 
 from reconciliation.admin.audit_urls import explorer_url_of, timeline_url_of
-from reconciliation.admin.links import label, link, title
+from reconciliation.admin.links import label, link, object_url, title
 from reconciliation.admin.objects import audit_word, model_of
 from reconciliation.admin.page import Grid, Section, gathered
 from reconciliation.admin.paginator import CappedPaginator
@@ -163,6 +163,37 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
         # What the trail has no word for is found by its own model's name, if at all.
         known = model_of(audit_word(self.model)) is not None
         return HttpResponseRedirect(timeline_url_of(row) if known else explorer_url_of(row))
+
+    def page_about(
+        self,
+        request: HttpRequest,
+        row: M,
+        template: str,
+        context: Mapping[str, Any],
+        *,
+        status: int = 200,
+    ) -> TemplateResponse:
+        """Return a page on which something about a row is asked or answered."""
+        return TemplateResponse(
+            request,
+            template,
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "list_title": self.list_title,
+                "label": label(row),
+                "row_url": object_url(type(row), row.pk),
+                **context,
+            },
+            status=status,
+        )
+
+    def denied_page(self, request: HttpRequest, row: M, sentence: str) -> TemplateResponse:
+        """Return the page that says to a person what he may not do with a row."""
+        context = {"title": "Not allowed", "sentence": capfirst(sentence)}
+        return self.page_about(
+            request, row, "admin/reconciliation/denied.html", context, status=403
+        )
 
     def _load(self, pk: str) -> M:
         try:

@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from reconciliation.admin import columns as col
 from reconciliation.admin import display, supervision_tables, tables
+from reconciliation.admin.acknowledging import AcknowledgingAdmin
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.filters import WordFilter
 from reconciliation.admin.links import link
@@ -17,10 +18,10 @@ from reconciliation.models import Escalation, EscalationSighting, Run
 
 
 @admin.register(Escalation)
-class EscalationAdmin(ReadOnlyAdmin[Escalation]):
+class EscalationAdmin(AcknowledgingAdmin):
     note = (
-        "Read-only: one row a cause. Acknowledged means that somebody looks after it; it is "
-        "resolved by itself when its cause is gone."
+        "One row a cause. Acknowledged means that somebody looks after it; it is resolved by "
+        "itself when its cause is gone."
     )
     empty_text = "Nothing has escalated."
     list_display = (

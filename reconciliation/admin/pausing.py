@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
@@ -15,7 +14,7 @@ from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.console.profile import blocked_by
 from reconciliation.admin.deciding_terms import NO_RIGHT
 from reconciliation.admin.deciding_types import Desk, Viewer
-from reconciliation.admin.links import label, object_url, title
+from reconciliation.admin.links import object_url, title
 from reconciliation.admin.page import Table, gathered
 from reconciliation.enums import DecisionRefusal, GateReason, PauseSource, Right
 from reconciliation.handlers.pauses import pause_profile, resume_profile
@@ -110,7 +109,7 @@ class PausingAdmin(ReadOnlyAdmin[Profile]):
         if request.method == "POST":
             return self._act(request, profile, verb, may=may)
         if not may:
-            return self._denied(request, profile, NO_RIGHT)
+            return self.denied_page(request, profile, NO_RIGHT)
         return self._ask(request, profile, verb, PauseForm(verb, _held(pk)))
 
     def _act(self, request: HttpRequest, profile: Profile, verb: str, *, may: bool) -> HttpResponse:
@@ -131,7 +130,7 @@ class PausingAdmin(ReadOnlyAdmin[Profile]):
             source = form.cleaned_data.get("source") or PauseSource.OPERATOR
             outcome = resume_profile(source=PauseSource(source), **given)
         if outcome.refusal == DecisionRefusal.DENIED:
-            return self._denied(request, profile, outcome.said)
+            return self.denied_page(request, profile, outcome.said)
         level = messages.SUCCESS if outcome.changed else messages.WARNING
         messages.add_message(request, level, capfirst(display.text(outcome.said)))
         return HttpResponseRedirect(object_url(Profile, profile.pk))
@@ -155,7 +154,7 @@ class PausingAdmin(ReadOnlyAdmin[Profile]):
             rows=rows,
             empty="No pause of this profile holds.",
         )
-        return self._page(
+        return self.page_about(
             request,
             profile,
             "admin/reconciliation/decide.html",
@@ -166,34 +165,6 @@ class PausingAdmin(ReadOnlyAdmin[Profile]):
                 "lines": [told[verb], _afterwards(profile, verb)],
                 "sections": gathered([table]),
             },
-        )
-
-    def _denied(self, request: HttpRequest, profile: Profile, sentence: str) -> HttpResponse:
-        context = {"title": "Not allowed", "sentence": capfirst(sentence)}
-        template = "admin/reconciliation/denied.html"
-        return self._page(request, profile, template, context, status=403)
-
-    def _page(
-        self,
-        request: HttpRequest,
-        profile: Profile,
-        template: str,
-        context: dict[str, Any],
-        *,
-        status: int = 200,
-    ) -> HttpResponse:
-        return TemplateResponse(
-            request,
-            template,
-            {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "list_title": self.list_title,
-                "label": label(profile),
-                "row_url": object_url(Profile, profile.pk),
-                **context,
-            },
-            status=status,
         )
 
 

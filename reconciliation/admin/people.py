@@ -115,6 +115,10 @@ class AuditedPeople:
 
 
 class PortalUserAdmin(AuditedPeople, _UserAdmin):
+    # Two lists beside each other are made by a script whose hints no screen reader can use.
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         with in_unit(request):
             return super().add_view(request, *args, **kwargs)
@@ -133,7 +137,7 @@ class PortalUserAdmin(AuditedPeople, _UserAdmin):
 
 
 class PortalGroupAdmin(AuditedPeople, GroupAdmin):
-    pass
+    filter_horizontal = ()
 
 
 admin.site.unregister(User)

@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 from django_q.models import Schedule
@@ -15,7 +14,7 @@ from reconciliation.admin import display
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.deciding_terms import NO_RIGHT
 from reconciliation.admin.deciding_types import Desk, Viewer, load_conf
-from reconciliation.admin.links import label, object_url
+from reconciliation.admin.links import object_url
 from reconciliation.admin.page import Notice, gathered
 from reconciliation.admin.runbook_links import runbook_link
 from reconciliation.enums import DecisionRefusal, EscalationKind, Right
@@ -81,7 +80,7 @@ class SwitchingAdmin(ReadOnlyAdmin[Schedule]):
             return (
                 self._ask(request, row, verb, SwitchForm())
                 if may
-                else self._denied(request, row, NO_RIGHT)
+                else self.denied_page(request, row, NO_RIGHT)
             )
         form = SwitchForm(request.POST)
         if not form.is_valid() and may:
@@ -96,7 +95,7 @@ class SwitchingAdmin(ReadOnlyAdmin[Schedule]):
             conf=desk.conf,
         )
         if outcome.refusal == DecisionRefusal.DENIED:
-            return self._denied(request, row, outcome.said)
+            return self.denied_page(request, row, outcome.said)
         level = messages.SUCCESS if outcome.changed and verb == "on" else messages.WARNING
         messages.add_message(request, level, capfirst(display.text(outcome.said)))
         return HttpResponseRedirect(object_url(Schedule, row.pk))
@@ -104,7 +103,7 @@ class SwitchingAdmin(ReadOnlyAdmin[Schedule]):
     def _ask(
         self, request: HttpRequest, row: Schedule, verb: str, form: SwitchForm
     ) -> HttpResponse:
-        return self._page(
+        return self.page_about(
             request,
             row,
             "admin/reconciliation/decide.html",
@@ -115,33 +114,6 @@ class SwitchingAdmin(ReadOnlyAdmin[Schedule]):
                 "sections": gathered([_warning(row, verb)]),
                 "lines": _lines(row, verb),
             },
-        )
-
-    def _denied(self, request: HttpRequest, row: Schedule, sentence: str) -> HttpResponse:
-        context = {"title": "Not allowed", "sentence": capfirst(sentence)}
-        return self._page(request, row, "admin/reconciliation/denied.html", context, status=403)
-
-    def _page(
-        self,
-        request: HttpRequest,
-        row: Schedule,
-        template: str,
-        context: dict[str, Any],
-        *,
-        status: int = 200,
-    ) -> HttpResponse:
-        return TemplateResponse(
-            request,
-            template,
-            {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "list_title": self.list_title,
-                "label": label(row),
-                "row_url": object_url(Schedule, row.pk),
-                **context,
-            },
-            status=status,
         )
 
 

@@ -42,7 +42,7 @@ from reconciliation.selectors.causes import load_causes, load_open_escalations
 from reconciliation.selectors.lists import id_list
 
 # Whoever decides may also say that he is at it; to look at everything is not enough.
-_MAY_ACKNOWLEDGE = (Right.PROPOSE, Right.APPROVE)
+MAY_ACKNOWLEDGE = (Right.PROPOSE, Right.APPROVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +185,7 @@ def acknowledge_escalation(
 
 
 def _may_acknowledge(person: Person, row: Escalation | None) -> Acknowledgement:
-    if not any(person.may(right) for right in _MAY_ACKNOWLEDGE):
+    if not any(person.may(right) for right in MAY_ACKNOWLEDGE):
         return Acknowledgement(
             refusal=DecisionRefusal.DENIED, says="operators and approvers acknowledge escalations"
         )
