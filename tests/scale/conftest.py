@@ -4,7 +4,9 @@ import os
 
 import pytest
 
+from reconciliation import models
 from tests.browser.long_world import long_story
+from tests.builders import NOW, arranging
 from tests.scale.grown import grow
 
 ROWS = int(os.environ.get("GROWN_ROWS", "200000"))
@@ -13,5 +15,19 @@ ROWS = int(os.environ.get("GROWN_ROWS", "200000"))
 @pytest.fixture
 def grown(db: None) -> None:
     """Add the rows of years beside a story."""
-    long_story()
+    story = long_story()
+    with arranging():
+        models.OutsideEdit.objects.get_or_create(
+            kind="trade",
+            row_id=1,
+            defaults={
+                "account": story.account,
+                "profile": story.profile,
+                "symbol": "BTC/USDT:USDT",
+                "before": {},
+                "after": {},
+                "edited_at": NOW,
+                "settled_at": NOW,
+            },
+        )
     grow(ROWS)
