@@ -46,10 +46,34 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["source", "id"], name="pause_by_source"),
         ),
         migrations.AddIndex(
+            model_name="pause",
+            index=models.Index(fields=["ended_at", "profile"], name="pause_by_end"),
+        ),
+        migrations.AddIndex(
+            model_name="pause",
+            index=models.Index(
+                condition=models.Q(("auto_resumed", True)),
+                fields=["profile", "-ended_at"],
+                name="pause_auto_resumed",
+            ),
+        ),
+        migrations.AddIndex(
             model_name="run",
             index=models.Index(
                 fields=["account", "-started_at", "-id"], name="run_newest_of_account"
             ),
+        ),
+        migrations.AddIndex(
+            model_name="run",
+            index=models.Index(fields=["status", "id"], name="run_by_status"),
+        ),
+        migrations.AddIndex(
+            model_name="run",
+            index=models.Index(fields=["kind", "-started_at", "-id"], name="run_newest_of_job"),
+        ),
+        migrations.AddIndex(
+            model_name="run",
+            index=models.Index(fields=["account", "kind", "id"], name="run_by_job"),
         ),
         migrations.AddIndex(
             model_name="trade",
@@ -58,5 +82,13 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="trade",
             index=models.Index(fields=["profile", "status", "symbol"], name="trade_by_profile"),
+        ),
+        migrations.AddIndex(
+            model_name="tradehistory",
+            index=models.Index(
+                condition=models.Q(("decision__isnull", False)),
+                fields=["trade"],
+                name="history_decided",
+            ),
         ),
     ]

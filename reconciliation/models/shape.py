@@ -17,12 +17,16 @@ from django.db import connections, models
 ROWS = 1_000_000
 """How many rows a table is said to have: what decides is how much less an index leaves of it."""
 ASKED_FOR = 1000
-"""A word of a list, a yes or a no, leaves one row of so many: the open ones, not the ended."""
+"""A status leaves one row of so many: the open ones are asked for, not the ended."""
+WORDS = 10
+"""A word of any other list, a yes or a no, leaves one row of so many."""
 SYMBOLS = 100
 A_FEW = 10
 """What an id, a key or a moment leaves."""
 
 _SHARED = ("ExchangeAccount", "Profile")
+# Of these, the ended ones are asked for: the newest that succeeded.
+_ENDED_ASKED_FOR = ("Run",)
 
 
 def tell_planner(sender: AppConfig, using: str, **_kwargs: Any) -> None:
@@ -95,8 +99,10 @@ def _divisor(field: "models.Field[Any, Any] | None") -> int:
         return A_FEW
     if isinstance(field, models.ForeignKey) and field.related_model.__name__ in _SHARED:
         return 1
-    if field.choices or isinstance(field, models.BooleanField) or field.name == "status":
+    if field.name == "status" and field.model.__name__ not in _ENDED_ASKED_FOR:
         return ASKED_FOR
+    if field.choices or isinstance(field, models.BooleanField):
+        return WORDS
     if field.name == "symbol":
         return SYMBOLS
     return ROWS // A_FEW

@@ -191,6 +191,12 @@ class TradeHistory(models.Model):
                 name="history_synthetic",
                 condition=Q(source=HistorySource.SYNTHETIC),
             ),
+            # A cycle asks which trades a person's decision wrote of.
+            models.Index(
+                fields=["trade"],
+                name="history_decided",
+                condition=Q(decision__isnull=False),
+            ),
         ]
         ordering = ["id"]
 

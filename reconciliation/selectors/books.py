@@ -108,7 +108,7 @@ def load_books(
         for symbol, instrument in instruments.items()
         if instrument.type == InstrumentType.SPOT
     }
-    decided_orders, waiting_orders = _load_external_orders(account.pk)
+    decided_orders, waiting_orders = _load_external_orders(account.pk, unbooked.values(), listed)
     return Books(
         profiles=profiles,
         trades=trades,
@@ -130,14 +130,22 @@ def load_books(
     )
 
 
-def _load_external_orders(account_id: int) -> tuple[frozenset[OrderKey], frozenset[OrderKey]]:
+def _load_external_orders(
+    account_id: int, unbooked: Iterable[KeptFill], listed: Iterable[ExchangeOrder]
+) -> tuple[frozenset[OrderKey], frozenset[OrderKey]]:
     """Return the external orders that a person decided on, and those that wait for one.
 
-    One that was gone before anybody decided is neither: it is a new question if it comes back.
+    Of the decided ones, those that the exchange lists or that have unbooked fills: nothing else
+    could bring one up again. One that was gone before anybody decided is neither: it is a new
+    question if it comes back.
     """
-    rows = ExternalOrder.objects.filter(account_id=account_id).exclude(
+    names = {shown.exchange_order_id for shown in listed}
+    names |= {kept.fill.exchange_order_id for kept in unbooked}
+    account = ExternalOrder.objects.filter(account_id=account_id).order_by()
+    named = account.filter(exchange_order_id__in=text_list(names)).exclude(
         status=ExternalStatus.IGNORED, why=GONE_FROM_EXCHANGE
     )
+    rows = account.filter(status=ExternalStatus.PENDING).union(named)
     found = list(rows.values_list("symbol", "exchange_order_id", "status"))
     waiting = frozenset(
         (symbol, name) for symbol, name, status in found if status == ExternalStatus.PENDING

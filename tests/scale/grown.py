@@ -27,14 +27,13 @@ FIRST = 1_000_000
 
 # Every table that only grows, parents first, with what makes its template an ended row.
 GROWING: Mapping[type[Model], Mapping[str, Any]] = {
-    models.Run: {"status": "SUCCEEDED"},
+    models.Run: {"status": "SUCCEEDED", "coverage": "COMPLETE"},
     models.Trade: {"status": "CLOSED", "entry_quantity": "1", "exit_quantity": "1"},
     models.Order: {"status": "CANCELED"},
     models.OrderLeg: {},
     models.Fill: {"allocated_quantity": "0.5", "quantity": "0.5"},
     models.TradeHistory: {},
     models.FillAllocation: {},
-    models.FillCoverage: {},
     models.Mismatch: {"status": "RESOLVED"},
     models.MismatchSighting: {},
     models.ReviewItem: {"status": "APPROVED"},
@@ -50,7 +49,9 @@ GROWING: Mapping[type[Model], Mapping[str, Any]] = {
     models.AuditEvent: {},
 }
 # Moments that an ended row has, whatever its template says.
-ENDED = ("closed_at", "resolved_at", "ended_at", "finished_at")
+ENDED = ("closed_at", "resolved_at", "ended_at", "finished_at", "as_of")
+# What names one order, though two rows may have the same.
+IDS = {"exchange_order_id", "client_order_id"}
 
 
 def grow(rows: int) -> None:
@@ -137,8 +138,8 @@ def _uuid() -> str:
 
 
 def _unique_fields(model: type[Model]) -> set[str]:
-    """Return the columns of which no two rows may have the same text."""
-    names = {field.name for field in model._meta.concrete_fields if field.unique}
+    """Return the columns of which no two rows have the same text."""
+    names = IDS | {field.name for field in model._meta.concrete_fields if field.unique}
     for constraint in model._meta.constraints:
         if isinstance(constraint, UniqueConstraint):
             names |= set(constraint.fields)

@@ -15,11 +15,10 @@ from tests.browser.long_world import starts
 from tests.cycles.heartbeats import beat, hold, show_fill, slice_of
 from tests.cycles.worlds import World
 from tests.handlers.worlds import deliver_rows, history_row, order_row, trade_row
-from tests.scale.conftest import ROWS
 from tests.scale.work import Work, measured
 
 # Counts are capped at ten thousand rows and said to be; what is more than that by far is a scan.
-MOST = 15_000 + ROWS // 8
+MOST = 40_000
 
 
 def scans(doer: str, works: list[Work]) -> list[str]:
