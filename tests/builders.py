@@ -75,6 +75,7 @@ from reconciliation.models import (
     Order,
     OrderLeg,
     OrderLookUp,
+    OutsideEdit,
     ParityReading,
     ParityWatch,
     Pause,
@@ -579,6 +580,24 @@ def make_errand(account: ExchangeAccount | None = None, **values: Any) -> Errand
         account=account or make_account(),
         asked_by="olga",
         asked_at=NOW,
+    )
+
+
+def make_outside_edit(trade: Trade | None = None, **values: Any) -> OutsideEdit:
+    """Make a note that somebody changed a trade past the portal; no run has seen it."""
+    trade = trade or make_trade()
+    return _create(
+        OutsideEdit,
+        values,
+        kind="trade",
+        row_id=trade.pk,
+        account=trade.account,
+        profile=trade.profile,
+        trade=trade,
+        symbol=trade.symbol,
+        before={"status": "OPEN"},
+        after={"status": "CLOSED"},
+        edited_at=NOW,
     )
 
 

@@ -29,6 +29,11 @@ ACTIONS: Mapping[str, AuditAction] = {
         "accepted the account's past as found", "The baseline of an account was set or moved on."
     ),
     "profile.created": _action("added the profile", "A profile was added to an account."),
+    "profile.capital_changed": _action(
+        "changed the allocated capital of the profile", "What a profile may use was changed."
+    ),
+    "profile.enabled": _action("enabled the profile", "A profile is reconciled again."),
+    "profile.disabled": _action("disabled the profile", "A profile is reconciled no more."),
     "api_key.created": _action(
         "created the API key", "A bot's key was made; its secret is in no event."
     ),
@@ -51,6 +56,17 @@ ACTIONS: Mapping[str, AuditAction] = {
         "changed the user",
         "A user's names, activity, staff or superuser status or own permissions were changed on"
         " the users' page; deactivation is `is_active` becoming false.",
+    ),
+    "user.activated": _action("let the user in again", "A user may log in again, by the set-up."),
+    "user.deactivated": _action(
+        "let the user in no more", "A user may log in no more, by the set-up."
+    ),
+    "user.denied": _action(
+        "was not let change users", "Somebody without the right tried to change a user."
+    ),
+    "user.refused": _action(
+        "was refused a change of users",
+        "A change of a user was refused: the last superuser, oneself, or a superuser by others.",
     ),
     "user.deleted": _action("deleted the user", "A user was deleted on the users' pages."),
     "user.password_changed": _action(
@@ -145,9 +161,6 @@ ACTIONS: Mapping[str, AuditAction] = {
     "review.reopened": _action("reopened", "A rejected question waits again."),
     "review.reversed": _action("reversed the decision on", "A decision was taken back by another."),
     "review.denied": _action("was not let to decide on", "A person without the right tried."),
-    "review.refresh_asked": _action(
-        "had the evidence read anew of", "Stale evidence was refreshed."
-    ),
     # Pauses and escalations
     "pause.started": _action("paused trading", "A profile's trading was stopped."),
     "pause.ended": _action("let trading go on", "A pause ended, by a person or by itself."),

@@ -119,12 +119,12 @@ def _unit(person: Person, clock: Clock, conf: Conf) -> AbstractContextManager[Un
 
 def _lock(name: str) -> Schedule | None:
     """Return a schedule; a scheduler that is at work never writes an old one back."""
-    rows = Schedule.objects.select_for_update().filter(name=name)
+    rows = Schedule.objects.select_for_update(no_key=True).filter(name=name)
     return rows.order_by("pk").first()
 
 
 def _lock_all() -> set[str]:
-    rows = Schedule.objects.select_for_update().order_by("pk")
+    rows = Schedule.objects.select_for_update(no_key=True).order_by("pk")
     return {str(name) for name in rows.values_list("name", flat=True)}
 
 

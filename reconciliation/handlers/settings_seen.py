@@ -24,7 +24,7 @@ def note_settings(*, conf: Conf, clock: Clock, process: str) -> bool:
     actor = system_actor(process)
     with transaction_unit(actor=actor, clock=clock, settings_hash=conf.hash()) as unit:
         # Nothing else is locked in here, so that the chain's end may be locked first.
-        list(AuditHead.objects.select_for_update().values_list("pk"))
+        list(AuditHead.objects.select_for_update(no_key=True).values_list("pk"))
         before = _known()
         if before == values:
             return False

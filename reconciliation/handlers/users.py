@@ -121,7 +121,7 @@ def set_password(
             return refused
         _give_password(user, password)
         user.save(update_fields=["password"])
-        record_user(action="user.password_set", user=user)
+        record_user(action="user.password_changed", user=user)
         said = f"the password of {user.get_username()} is set; his sessions have ended"
         return UserOutcome(said=said, user_id=user.pk, changed=True)
 
@@ -182,7 +182,7 @@ def _set_active(
         user.is_active = active
         user.save(update_fields=["is_active"])
         record_user(
-            action=f"user.{verb}d",
+            action="user.activated" if active else "user.deactivated",
             user=user,
             before={"is_active": not active},
             after={"is_active": active},

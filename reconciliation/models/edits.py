@@ -20,10 +20,10 @@ class OutsideEdit(models.Model):
 
     kind = models.CharField(max_length=16)
     row_id = models.BigIntegerField()
-    account = models.ForeignKey(ExchangeAccount, on_delete=models.DO_NOTHING, related_name="+")
-    profile = models.ForeignKey(Profile, on_delete=models.DO_NOTHING, related_name="+")
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="+")
+    profile = models.ForeignKey(Profile, on_delete=models.PROTECT, related_name="+")
     trade = models.ForeignKey(
-        Trade, on_delete=models.DO_NOTHING, related_name="+", null=True, blank=True
+        Trade, on_delete=models.PROTECT, related_name="+", null=True, blank=True
     )
     symbol = models.CharField(max_length=64)
     direction = models.CharField(max_length=8, blank=True, help_text="Of a position alone.")

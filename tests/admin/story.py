@@ -41,6 +41,7 @@ from reconciliation.models import (
     Order,
     OrderLeg,
     OrderLookUp,
+    OutsideEdit,
     ParityReading,
     ParityWatch,
     Pause,
@@ -89,6 +90,7 @@ class Story:
     balance: CapitalBalance
     entry: CapitalEntry
     errand: Errand
+    outside_edit: OutsideEdit
     escalation: Escalation
     escalation_sighting: EscalationSighting
 
@@ -221,6 +223,7 @@ def tell(number: int = 1, *, apart: bool = False) -> Story:
         entry=CapitalEntry.objects.filter(profile=profile).first()
         or builders.make_capital_entry(profile, run=run),
         errand=builders.make_errand(account, run=run),
+        outside_edit=builders.make_outside_edit(trade),
         escalation=escalation,
         escalation_sighting=builders.make_escalation_sighting(escalation),
         leg=leg,

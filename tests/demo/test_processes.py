@@ -167,7 +167,7 @@ def test_the_lock_is_handed_on_to_whoever_goes_on_with_the_folder(folder: DemoFo
     DemoFolder(folder.path).refuse_if_used()
 
 
-def test_the_web_process_does_without_ccxt_and_the_exchange(folder: DemoFolder) -> None:
+def test_the_web_process_does_without_ccxt_and_what_talks_to_exchanges(folder: DemoFolder) -> None:
     with folder.locked():
         done = subprocess.run(
             [
@@ -188,5 +188,10 @@ def test_the_web_process_does_without_ccxt_and_the_exchange(folder: DemoFolder) 
             check=True,
         )
 
-    assert done.stdout.splitlines()[-1] == "[]"
-    assert done.stderr == ""
+    # What the set-up tells of exchanges: names and options, and no client.
+    told = ("credentials", "gateway", "options", "supported")
+    loaded = ["reconciliation.exchange", *(f"reconciliation.exchange.{name}" for name in told)]
+    assert done.stdout.splitlines()[-1] == str(loaded)
+    # There is no database yet: that the settings in force could not be recorded is said, no more.
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 1

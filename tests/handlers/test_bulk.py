@@ -63,6 +63,7 @@ from tests.builders import (
     make_mark,
     make_mismatch,
     make_order,
+    make_outside_edit,
     make_parity_reading,
     make_parity_watch,
     make_pause,
@@ -323,6 +324,12 @@ SAMPLES: dict[str, tuple[Callable[[], models.Model], Callable[[], models.Model]]
             cause=CapitalCause.ORDERS_AND_HISTORY, reserved_usd=EXACT, used_usd=TINY, run=make_run()
         ),
         lambda: make_capital_entry(),
+    ),
+    "edit past the portal": (
+        lambda: make_outside_edit(
+            direction="long", noticed_at=NOW, settled_at=NOW, after={"a": AWKWARD}
+        ),
+        lambda: make_outside_edit(trade=None),
     ),
     "errand": (
         lambda: make_errand(
