@@ -14,6 +14,10 @@ class Migration(migrations.Migration):
             name="candidate_waiting",
         ),
         migrations.RemoveIndex(
+            model_name="fill",
+            name="fill_unconsumed_by_account",
+        ),
+        migrations.RemoveIndex(
             model_name="mismatch",
             name="mismatch_current",
         ),
@@ -32,6 +36,24 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="errand",
             index=models.Index(fields=["status", "id"], name="errand_by_status"),
+        ),
+        migrations.AddIndex(
+            model_name="errand",
+            index=models.Index(fields=["kind", "id"], name="errand_by_kind"),
+        ),
+        migrations.AddIndex(
+            model_name="externalorder",
+            index=models.Index(
+                fields=["account", "status", "why"], name="external_order_by_account"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="fill",
+            index=models.Index(
+                condition=models.Q(("allocated_quantity__lt", models.F("quantity"))),
+                fields=["id"],
+                name="fill_unconsumed",
+            ),
         ),
         migrations.AddIndex(
             model_name="mismatch",

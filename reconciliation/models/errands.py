@@ -67,6 +67,8 @@ class Errand(models.Model):
             # A page shows the newest of an account and of a kind.
             models.Index(fields=["account", "kind", "-id"], name="errand_newest_of_account"),
             models.Index(fields=["status", "id"], name="errand_by_status"),
+            # The newest of a kind, whichever account it is of.
+            models.Index(fields=["kind", "id"], name="errand_by_kind"),
         ]
         ordering = ["-id"]
 

@@ -192,7 +192,11 @@ class ExternalOrder(models.Model):
                 name="external_order_status_known", condition=Q(status__in=ExternalStatus.values)
             ),
         ]
-        indexes = [models.Index(fields=["status", "id"], name="external_order_by_status")]
+        indexes = [
+            models.Index(fields=["status", "id"], name="external_order_by_status"),
+            # What was decided of an account's, apart from those that were gone by themselves.
+            models.Index(fields=["account", "status", "why"], name="external_order_by_account"),
+        ]
         ordering = ["id"]
 
     def __str__(self) -> str:

@@ -108,7 +108,7 @@ def load_books(
         for symbol, instrument in instruments.items()
         if instrument.type == InstrumentType.SPOT
     }
-    decided_orders, waiting_orders = _load_external_orders(account.pk, unbooked.values(), listed)
+    decided_orders, waiting_orders = _load_external_orders(account.pk)
     return Books(
         profiles=profiles,
         trades=trades,
@@ -130,22 +130,17 @@ def load_books(
     )
 
 
-def _load_external_orders(
-    account_id: int, unbooked: Iterable[KeptFill], listed: Iterable[ExchangeOrder]
-) -> tuple[frozenset[OrderKey], frozenset[OrderKey]]:
+def _load_external_orders(account_id: int) -> tuple[frozenset[OrderKey], frozenset[OrderKey]]:
     """Return the external orders that a person decided on, and those that wait for one.
 
-    Of the decided ones, those that the exchange lists or that have unbooked fills: nothing else
-    could bring one up again. One that was gone before anybody decided is neither: it is a new
-    question if it comes back.
+    One that was gone before anybody decided is neither: it is a new question if it comes back.
     """
-    names = {shown.exchange_order_id for shown in listed}
-    names |= {kept.fill.exchange_order_id for kept in unbooked}
     account = ExternalOrder.objects.filter(account_id=account_id).order_by()
-    named = account.filter(exchange_order_id__in=text_list(names)).exclude(
-        status=ExternalStatus.IGNORED, why=GONE_FROM_EXCHANGE
+    ignored = account.filter(status=ExternalStatus.IGNORED)
+    # Nearly all are gone: an index finds what lies before and behind them, and not what is unequal.
+    rows = account.filter(status__in=[ExternalStatus.ADOPTED, ExternalStatus.PENDING]).union(
+        ignored.filter(why__lt=GONE_FROM_EXCHANGE), ignored.filter(why__gt=GONE_FROM_EXCHANGE)
     )
-    rows = account.filter(status=ExternalStatus.PENDING).union(named)
     found = list(rows.values_list("symbol", "exchange_order_id", "status"))
     waiting = frozenset(
         (symbol, name) for symbol, name, status in found if status == ExternalStatus.PENDING

@@ -20,6 +20,7 @@ from django.db.models import (
 )
 
 from reconciliation import models
+from reconciliation.domain.plans.nobodys import GONE_FROM_EXCHANGE
 from tests.guards import guards_lifted
 
 FIRST = 1_000_000
@@ -38,7 +39,8 @@ GROWING: Mapping[type[Model], Mapping[str, Any]] = {
     models.MismatchSighting: {},
     models.ReviewItem: {"status": "APPROVED"},
     models.BackfillCandidate: {"status": "REJECTED"},
-    models.ExternalOrder: {"status": "IGNORED"},
+    # What a person ignored is little; what was gone before anybody looked is much.
+    models.ExternalOrder: {"status": "IGNORED", "why": GONE_FROM_EXCHANGE},
     models.Decision: {},
     models.ParityReading: {},
     models.Pause: {"source": "OPERATOR"},
