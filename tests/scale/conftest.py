@@ -9,7 +9,7 @@ from tests.browser.long_world import long_story
 from tests.builders import NOW, arranging
 from tests.scale.grown import grow
 
-ROWS = int(os.environ.get("GROWN_ROWS", "200000"))
+ROWS = int(os.environ.get("GROWN_ROWS", "100000"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Where every table that only grows has two hundred thousand rows, none is scanned: by no page, by
+"""Where every table that only grows has a hundred thousand rows, none is scanned: by no page, by
 no cycle, by no delivery, by no question of a bot.
 """
 
