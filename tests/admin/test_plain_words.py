@@ -30,7 +30,7 @@ def test_the_index_begins_with_what_an_operator_looks_at_first(console: Console,
     names = [
         words
         for words, address in page.main.links[start:]
-        if "?" not in address and words not in ("View", "Add", "Change")
+        if "?" not in address and address.count("/") == 4 and words not in ("View", "Add", "Change")
     ]
     assert names[:5] == ["Mismatches", "Runs", "Trades", "Orders", "Fills"]
     ours = names.index("Groups")

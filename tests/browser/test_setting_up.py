@@ -112,7 +112,7 @@ def test_an_empty_portal_is_set_up_to_a_reconciled_account_without_a_shell(
 
     paper.accounts["desk"].permissions = "read_only,trade"
     press(page, "Test the connection")
-    expect(page.get_by_text("Waiting for a worker", exact=False)).to_be_visible()
+    expect(page.get_by_text("Waiting for a worker, for", exact=False)).to_be_visible()
     work_on_errands()
     page.reload()
     expect(page.get_by_text("THE KEY MAY TRADE", exact=False).first).to_be_visible()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db.models import Model, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
@@ -24,6 +24,8 @@ from reconciliation.selectors.audit_pages import (
     named,
 )
 
+_PEOPLE: Mapping[str, type[Model]] = {"user": User, "group": Group}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
@@ -39,7 +41,7 @@ class Timeline:
 def timeline(request: HttpRequest, word: str, pk: int) -> HttpResponse:
     """Show the timeline of an object that has a page, or of a user."""
     require_view(request)
-    model = User if word == "user" else model_of(word)
+    model = _PEOPLE.get(word) or model_of(word)
     row = model._default_manager.filter(pk=pk).first() if model and pk < 2**63 else None
     if row is None:
         raise Http404(f"There is no {word} {pk}.")
@@ -50,7 +52,7 @@ def timeline(request: HttpRequest, word: str, pk: int) -> HttpResponse:
         title=f"Timeline of {word.replace('_', ' ')} {pk}",
         template="admin/console/audit_timeline.html",
         trail=[("Audit", explorer_url())],
-        about=display.visible(str(row)) if isinstance(row, User) else link(row),
+        about=display.visible(str(row)) if isinstance(row, User | Group) else link(row),
         covers=made.covers,
         explorer_url=explorer_url(made.filter),
         entries=[

@@ -27,9 +27,18 @@ OTHERS = (
     "exchanges",
     "api",
     "demo",
+    "console",
+    "simulation",
+    "production",
+    "audit",
+    "audit-events",
+    "compliance",
 )
 _NO_WORD = re.compile(r"[^\w\- ]")
 _DOCUMENT = re.compile(r"^(?:\.\./)?(?:runbooks/)?(?P<name>[a-z-]+)\.md(?P<anchor>#.*)?$")
+
+
+_SERVED = re.compile(r"^(/|#|https?://)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +92,7 @@ def _rendered(name: str, path: Path, _changed: int) -> Document:
         token.attrs.pop("style", None)
         if token.type == "table_open":
             token.attrs["class"] = "doc-table"
-        for child in token.children or ():
-            if child.type == "link_open":
-                address = _address(str(child.attrs["href"]))
-                child.attrs["href"] = address
-                links.append(address)
+        _lead_on(token.children or (), links)
     html = reader.renderer.render(tokens, reader.options, {})
     html = html.replace("<table", '<div class="doc-scroll"><table')
     html = html.replace("</table>", "</table></div>")
@@ -99,6 +104,20 @@ def _rendered(name: str, path: Path, _changed: int) -> Document:
         headings=headings,
         links=tuple(links),
     )
+
+
+def _lead_on(parts: Sequence[Token], links: list[str]) -> None:
+    """Let links lead to pages, and note them; what has no page here is words alone."""
+    is_served = True
+    for part in parts:
+        if part.type == "link_open":
+            address = _address(str(part.attrs["href"]))
+            is_served = bool(_SERVED.match(address))
+            part.attrs = {"href": address} if is_served else {}
+            part.tag = "a" if is_served else "span"
+            links += [address] if is_served else []
+        elif part.type == "link_close":
+            part.tag = "a" if is_served else "span"
 
 
 def _name_headings(tokens: Sequence[Token]) -> tuple[Heading, ...]:
