@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ReconciliationConfig(AppConfig):
@@ -11,5 +12,7 @@ class ReconciliationConfig(AppConfig):
             checks,  # noqa: F401  (registers the system checks)
             receivers,
         )
+        from reconciliation.models.shape import tell_planner
 
         receivers.connect()
+        post_migrate.connect(tell_planner, sender=self)

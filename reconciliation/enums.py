@@ -185,6 +185,7 @@ class CheckState(TextChoices):
 
 
 ENDED_ERRAND_STATUSES = frozenset({ErrandStatus.DONE, ErrandStatus.FAILED})
+OPEN_ERRAND_STATUSES = frozenset(ErrandStatus) - ENDED_ERRAND_STATUSES
 
 
 class CycleStep(TextChoices):
@@ -239,6 +240,9 @@ class MismatchStatus(TextChoices):
     OPEN = "OPEN"
     RESOLVED = "RESOLVED"
     ACCEPTED = "ACCEPTED"
+
+
+CURRENT_MISMATCH_STATUSES = frozenset(MismatchStatus) - {MismatchStatus.RESOLVED}
 
 
 class ReviewQueue(TextChoices):
@@ -404,6 +408,9 @@ class EscalationStatus(TextChoices):
     OPEN = "OPEN"
     ACKNOWLEDGED = "ACKNOWLEDGED"
     RESOLVED = "RESOLVED"
+
+
+UNRESOLVED_ESCALATION_STATUSES = frozenset(EscalationStatus) - {EscalationStatus.RESOLVED}
 
 
 class CapitalCause(TextChoices):

@@ -9,7 +9,7 @@ from reconciliation.enums import DeliveryOutcome, TradeStatus
 from reconciliation.handlers.bulk import insert_rows, update_rows
 from reconciliation.handlers.delivered_rows import Desk, Refused
 from reconciliation.models import Profile, Trade
-from reconciliation.selectors.lists import id_list, text_list
+from reconciliation.selectors.lists import text_list
 
 
 class TradeDesk:
@@ -41,7 +41,8 @@ class TradeDesk:
         # A union rather than an OR: each branch has an index of its own.
         account = Trade.objects.filter(account=self.desk.account).order_by()
         adopted = account.filter(
-            profile_id__in=id_list(profile.pk for profile in self.desk.profiles.values()),
+            # As they are: of a list that it must unpack first, PostgreSQL expects too many.
+            profile_id__in=sorted(profile.pk for profile in self.desk.profiles.values()),
             code__in=text_list(codes),
             trade_id__startswith=ADOPTED_TRADE_PREFIX,
         )

@@ -84,11 +84,6 @@ class BackfillCandidate(models.Model):
         ]
         indexes = [
             # The queue, oldest first; and what a cycle judges anew.
-            models.Index(
-                fields=["account", "id"],
-                name="candidate_waiting",
-                condition=Q(status__in=sorted(WAITING_CANDIDATE_STATUSES)),
-            ),
             models.Index(fields=["status", "id"], name="candidate_by_status"),
         ]
         ordering = ["id"]

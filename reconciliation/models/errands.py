@@ -3,14 +3,19 @@
 from django.db import models
 from django.db.models import Q
 
-from reconciliation.enums import ENDED_ERRAND_STATUSES, ErrandKind, ErrandStatus
+from reconciliation.enums import (
+    ENDED_ERRAND_STATUSES,
+    OPEN_ERRAND_STATUSES,
+    ErrandKind,
+    ErrandStatus,
+)
 from reconciliation.models.accounts import ExchangeAccount
 from reconciliation.models.runs import Run
 
 
 class ErrandQuerySet(models.QuerySet["Errand"]):
     def under_way(self) -> "ErrandQuerySet":
-        return self.exclude(status__in=sorted(ENDED_ERRAND_STATUSES))
+        return self.filter(status__in=sorted(OPEN_ERRAND_STATUSES))
 
 
 class Errand(models.Model):
@@ -61,6 +66,9 @@ class Errand(models.Model):
         indexes = [
             # A page shows the newest of an account and of a kind.
             models.Index(fields=["account", "kind", "-id"], name="errand_newest_of_account"),
+            models.Index(fields=["status", "id"], name="errand_by_status"),
+            # The newest of a kind, whichever account it is of.
+            models.Index(fields=["kind", "id"], name="errand_by_kind"),
         ]
         ordering = ["-id"]
 

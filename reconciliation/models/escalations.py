@@ -3,14 +3,18 @@
 from django.db import models
 from django.db.models import Q
 
-from reconciliation.enums import EscalationKind, EscalationStatus
+from reconciliation.enums import (
+    UNRESOLVED_ESCALATION_STATUSES,
+    EscalationKind,
+    EscalationStatus,
+)
 from reconciliation.models.accounts import ExchangeAccount, Profile
 from reconciliation.models.runs import Run
 
 
 class EscalationQuerySet(models.QuerySet["Escalation"]):
     def unresolved(self) -> "EscalationQuerySet":
-        return self.exclude(status=EscalationStatus.RESOLVED)
+        return self.filter(status__in=sorted(UNRESOLVED_ESCALATION_STATUSES))
 
 
 class Escalation(models.Model):

@@ -73,10 +73,11 @@ class Fill(models.Model):
             ),
         ]
         indexes = [
-            # What a cycle still has to explain.
+            # What a cycle still has to explain. By key, as it is asked for: PostgreSQL takes a
+            # third of all fills to be unconsumed, and would otherwise read and sort them all.
             models.Index(
-                fields=["account", "executed_at"],
-                name="fill_unconsumed_by_account",
+                fields=["id"],
+                name="fill_unconsumed",
                 condition=Q(allocated_quantity__lt=F("quantity")),
             ),
             # The fills of an order, by either id.

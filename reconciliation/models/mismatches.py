@@ -3,12 +3,18 @@
 from django.db import models
 from django.db.models import Q
 
-from reconciliation.enums import MismatchKind, MismatchStatus
+from reconciliation.enums import CURRENT_MISMATCH_STATUSES, MismatchKind, MismatchStatus
 from reconciliation.models.accounts import ExchangeAccount, Profile
 from reconciliation.models.fields import ExactDecimalField
 from reconciliation.models.orders import Order
 from reconciliation.models.runs import Run
 from reconciliation.models.trades import Trade
+
+
+class MismatchQuerySet(models.QuerySet["Mismatch"]):
+    def current(self) -> "MismatchQuerySet":
+        # What is there, not what is not: an index finds only that.
+        return self.filter(status__in=sorted(CURRENT_MISMATCH_STATUSES))
 
 
 class Mismatch(models.Model):
@@ -43,6 +49,8 @@ class Mismatch(models.Model):
     closed_at = models.DateTimeField(null=True, blank=True)
     resolution = models.CharField(max_length=160, blank=True)
 
+    objects = MismatchQuerySet.as_manager()
+
     class Meta:
         verbose_name_plural = "mismatches"
         constraints = [
@@ -67,12 +75,9 @@ class Mismatch(models.Model):
             # The counters of /metrics, by profile.
             models.Index(fields=["profile", "kind", "status"], name="mismatch_counted"),
             models.Index(fields=["status", "id"], name="mismatch_by_status"),
-            # Health and /metrics count what is there now, without a look at what is over.
-            models.Index(
-                fields=["account", "profile", "kind", "status", "trade"],
-                name="mismatch_current",
-                condition=~Q(status=MismatchStatus.RESOLVED),
-            ),
+            # Cycles, the gate and an account's page ask for what is there now, without a look at
+            # what is over.
+            models.Index(fields=["account", "status", "id"], name="mismatch_by_account"),
         ]
         ordering = ["-id"]
 

@@ -112,12 +112,9 @@ class Order(models.Model):
             ),
         ]
         indexes = [
-            # The cycle's first question: the active orders of an account.
-            models.Index(
-                fields=["account", "symbol"],
-                name="order_active_by_account",
-                condition=Q(status__in=sorted(ACTIVE_ORDER_STATUSES)),
-            ),
+            # The cycle's first question: the active orders of an account. Whole: SQLite never uses
+            # an index of some statuses for a query that is given its statuses.
+            models.Index(fields=["account", "status", "symbol"], name="order_by_account"),
             # The admin's changelist: by status, newest first.
             models.Index(F("status"), F("id"), name="order_by_status"),
             models.Index(fields=["created_at", "id"], name="order_by_time"),
@@ -195,7 +192,11 @@ class ExternalOrder(models.Model):
                 name="external_order_status_known", condition=Q(status__in=ExternalStatus.values)
             ),
         ]
-        indexes = [models.Index(fields=["status", "id"], name="external_order_by_status")]
+        indexes = [
+            models.Index(fields=["status", "id"], name="external_order_by_status"),
+            # What was decided of an account's, apart from those that were gone by themselves.
+            models.Index(fields=["account", "status", "why"], name="external_order_by_account"),
+        ]
         ordering = ["id"]
 
     def __str__(self) -> str:

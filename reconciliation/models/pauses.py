@@ -52,7 +52,18 @@ class Pause(models.Model):
                 | Q(source=PauseSource.PARITY_WATCHDOG, ended_at__isnull=False),
             ),
         ]
-        indexes = [models.Index(fields=["profile", "-id"], name="pause_by_profile")]
+        indexes = [
+            models.Index(fields=["profile", "-id"], name="pause_by_profile"),
+            models.Index(fields=["source", "id"], name="pause_by_source"),
+            # What is open now. The unique one would do, but SQLite does not see it in a join.
+            models.Index(fields=["ended_at", "profile"], name="pause_by_end"),
+            # When the trading of a profile last went on by itself.
+            models.Index(
+                fields=["profile", "-ended_at"],
+                name="pause_auto_resumed",
+                condition=models.Q(auto_resumed=True),
+            ),
+        ]
         ordering = ["-id"]
 
     def __str__(self) -> str:

@@ -55,6 +55,13 @@ class Run(models.Model):
                 fields=["account", "kind", "status", "-started_at"], name="run_last_by_status"
             ),
             models.Index(fields=["-started_at", "-id"], name="run_newest_first"),
+            # An account's page lists its last runs, of every kind.
+            models.Index(fields=["account", "-started_at", "-id"], name="run_newest_of_account"),
+            # The list by status; and what is under way.
+            models.Index(fields=["status", "id"], name="run_by_status"),
+            # The list by job, and the run before and after one of an account's job.
+            models.Index(fields=["kind", "-started_at", "-id"], name="run_newest_of_job"),
+            models.Index(fields=["account", "kind", "id"], name="run_by_job"),
         ]
         ordering = ["-id"]
 

@@ -93,18 +93,11 @@ class Trade(models.Model):
             ),
         ]
         indexes = [
-            # What a cycle loads: trades it may have to act on.
-            models.Index(
-                fields=["account", "symbol"],
-                name="trade_live_by_account",
-                condition=Q(status__in=sorted(LIVE_TRADE_STATUSES)),
-            ),
+            # What a cycle loads: trades it may have to act on. Whole, as the next one is: SQLite
+            # never uses an index of some statuses for a query that is given its statuses.
+            models.Index(fields=["account", "status", "symbol"], name="trade_by_account"),
             # What recalculates a position row: the slices of a profile in a symbol.
-            models.Index(
-                fields=["profile", "symbol", "direction"],
-                name="trade_holding_by_profile",
-                condition=Q(status__in=sorted(HOLDING_TRADE_STATUSES)),
-            ),
+            models.Index(fields=["profile", "status", "symbol"], name="trade_by_profile"),
             models.Index(fields=["status", "id"], name="trade_by_status"),
             models.Index(fields=["opened_at", "id"], name="trade_by_time"),
             # The heartbeat asks which symbols are busy.
@@ -197,6 +190,12 @@ class TradeHistory(models.Model):
                 fields=["trade"],
                 name="history_synthetic",
                 condition=Q(source=HistorySource.SYNTHETIC),
+            ),
+            # A cycle asks which trades a person's decision wrote of.
+            models.Index(
+                fields=["trade"],
+                name="history_decided",
+                condition=Q(decision__isnull=False),
             ),
         ]
         ordering = ["id"]

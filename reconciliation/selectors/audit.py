@@ -179,6 +179,10 @@ def count_events(
     asked: AuditFilter, *, up_to: int | None = None, cap: int | None = None, using: str = "default"
 ) -> int:
     """Return how many events a filter asks for; `cap + 1` stands for more than `cap`."""
+    if asked == AuditFilter() and up_to is None and cap is None:
+        # The chain numbers its events without a gap: its head knows how many there are.
+        head = load_head(using=using)
+        return 0 if head is None else head.sequence
     wanted = filtered_events(asked, using=using).order_by()
     if up_to is not None:
         wanted = wanted.filter(sequence__lte=up_to)

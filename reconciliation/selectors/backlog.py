@@ -70,7 +70,7 @@ class ClusterAge:
 
 def load_current_mismatches() -> list[MismatchGroup]:
     """Return the mismatches that are open or accepted, by account, profile and kind."""
-    rows = Mismatch.objects.exclude(status=MismatchStatus.RESOLVED).order_by()
+    rows = Mismatch.objects.current().order_by()
     groups = rows.values_list("account_id", "profile_id", "kind", "status")
     return [
         MismatchGroup(

@@ -32,7 +32,6 @@ from reconciliation.enums import (
     HistoryKind,
     HistorySource,
     InstrumentType,
-    MismatchStatus,
     PositionMode,
 )
 from reconciliation.models import (
@@ -91,7 +90,7 @@ def load_books(
     mismatches = tuple(
         open_mismatch(row)
         for row in Mismatch.objects.filter(account=account)
-        .exclude(status=MismatchStatus.RESOLVED)
+        .current()
         .select_related("sighting")
         .order_by("id")
     )
@@ -136,8 +135,11 @@ def _load_external_orders(account_id: int) -> tuple[frozenset[OrderKey], frozens
 
     One that was gone before anybody decided is neither: it is a new question if it comes back.
     """
-    rows = ExternalOrder.objects.filter(account_id=account_id).exclude(
-        status=ExternalStatus.IGNORED, why=GONE_FROM_EXCHANGE
+    account = ExternalOrder.objects.filter(account_id=account_id).order_by()
+    ignored = account.filter(status=ExternalStatus.IGNORED)
+    # Nearly all are gone: an index finds what lies before and behind them, and not what is unequal.
+    rows = account.filter(status__in=[ExternalStatus.ADOPTED, ExternalStatus.PENDING]).union(
+        ignored.filter(why__lt=GONE_FROM_EXCHANGE), ignored.filter(why__gt=GONE_FROM_EXCHANGE)
     )
     found = list(rows.values_list("symbol", "exchange_order_id", "status"))
     waiting = frozenset(

@@ -176,9 +176,7 @@ def _stale_fills(account: ExchangeAccount) -> Iterator[Cause]:
 
 
 def _of_mismatches(account: ExchangeAccount, conf: Conf) -> Iterator[Cause]:
-    rows = Mismatch.objects.exclude(status=MismatchStatus.RESOLVED).filter(
-        status=MismatchStatus.OPEN, account=account
-    )
+    rows = Mismatch.objects.current().filter(status=MismatchStatus.OPEN, account=account)
     related = rows.select_related("sighting", "profile", "trade").defer(
         "database_side", "exchange_side"
     )

@@ -194,7 +194,7 @@ class _Books:
             place.reading = reading
 
     def read_mismatches(self) -> None:
-        rows = Mismatch.objects.exclude(status=MismatchStatus.RESOLVED).filter(
+        rows = Mismatch.objects.current().filter(
             account__in=self.known,
             status=MismatchStatus.OPEN,
             kind__in=sorted(PARITY_MISMATCH_KINDS),

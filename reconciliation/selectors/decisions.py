@@ -175,7 +175,9 @@ def evidence_age(
     account_id: int, job: RunKind, known_at: datetime, *, now: datetime, max_age: timedelta
 ) -> EvidenceAge:
     """Return how old what a job sees of an account is; `known_at` is when it was new last."""
-    runs = Run.objects.filter(account_id=account_id, kind=job, only_profile="").order_by("-pk")
+    runs = Run.objects.filter(account_id=account_id, kind=job, only_profile="")
+    # As they lie in the index: the search ends at the first that is complete.
+    runs = runs.order_by("-started_at")
     complete = runs.filter(
         status=RunStatus.SUCCEEDED, coverage=Coverage.COMPLETE, as_of__isnull=False
     ).first()

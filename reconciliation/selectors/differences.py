@@ -25,10 +25,7 @@ def open_differences(account_id: int) -> QuerySet[Any, Any]:
 
     Both sides are evidence of any size: of each, only the one value is taken that matters here.
     """
-    # The first condition is that of the index `mismatch_current`.
-    rows = Mismatch.objects.exclude(status=MismatchStatus.RESOLVED).filter(
-        account_id=account_id, status=MismatchStatus.OPEN
-    )
+    rows = Mismatch.objects.current().filter(account_id=account_id, status=MismatchStatus.OPEN)
     shared = Q(profile__isnull=True, kind=MismatchKind.POSITION_MISMATCH)
     return rows.order_by().annotate(
         slices=Case(

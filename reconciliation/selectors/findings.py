@@ -36,7 +36,7 @@ class Notional:
 
 def load_open_findings() -> list[OpenFinding]:
     """Return the open findings of every account: one query."""
-    rows = Mismatch.objects.exclude(status=MismatchStatus.RESOLVED).filter(
+    rows = Mismatch.objects.current().filter(
         status=MismatchStatus.OPEN, kind__in=sorted(PARITY_MISMATCH_KINDS)
     )
     values = rows.order_by("pk").values_list(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reconciliation.enums import ExternalStatus, MismatchKind, MismatchStatus, RunKind, RunStatus
+from reconciliation.enums import ExternalStatus, MismatchKind, RunKind, RunStatus
 from reconciliation.models import ExternalOrder, Mismatch, Run
 
 COUNTED_TO = 1000
@@ -27,9 +27,7 @@ def load_found(account_id: int) -> Found:
     if not ended.exists():
         return Found(external_orders=None, mismatches=tuple((kind, None) for kind in KINDS))
     pending = ExternalOrder.objects.filter(account_id=account_id, status=ExternalStatus.PENDING)
-    current = Mismatch.objects.exclude(status=MismatchStatus.RESOLVED).filter(
-        account_id=account_id, profile__isnull=True
-    )
+    current = Mismatch.objects.current().filter(account_id=account_id, profile__isnull=True)
     return Found(
         external_orders=pending.order_by()[: COUNTED_TO + 1].count(),
         mismatches=tuple(

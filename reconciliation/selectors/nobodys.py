@@ -13,7 +13,6 @@ from reconciliation.domain.plans.adoption import external_key
 from reconciliation.domain.plans.nobodys import Destination, Orphan
 from reconciliation.domain.types import ExchangeFill, ExchangeOrder
 from reconciliation.enums import (
-    MismatchStatus,
     OrderClass,
     OrderStatus,
     OrderType,
@@ -38,7 +37,7 @@ def open_mismatch_of(account_id: int, key: str, *, lock: bool = True) -> Mismatc
     rows = Mismatch.objects.all()
     if lock:
         rows = rows.select_for_update(no_key=True, of=("self",))
-    found = rows.filter(account_id=account_id, key=key).exclude(status=MismatchStatus.RESOLVED)
+    found = rows.filter(account_id=account_id, key=key).current()
     return found.first()
 
 

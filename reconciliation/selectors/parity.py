@@ -21,7 +21,6 @@ from reconciliation.enums import (
     PARITY_MISMATCH_KINDS,
     HistoryKind,
     InstrumentType,
-    MismatchStatus,
     ParityKind,
     PositionSide,
     Purpose,
@@ -78,7 +77,7 @@ def load_parity_books(
             for row in Mismatch.objects.filter(
                 account=account, kind__in=sorted(PARITY_MISMATCH_KINDS)
             )
-            .exclude(status=MismatchStatus.RESOLVED)
+            .current()
             .select_related("sighting")
             .order_by("pk")
         ),

@@ -182,8 +182,7 @@ def _of_queues(narrowing: Narrowing) -> Iterator[tuple[Queue, list[QuerySet[Any]
     yield Queue.EXTERNAL_ORDERS, [orders.defer("raw").select_related("account")]
     accounts = list(ExchangeAccount.objects.values_list("pk", flat=True))
     for queue, condition in OF_NOBODY.items():
-        # The first conditions are those of the index `mismatch_current`.
-        found = Mismatch.objects.exclude(status=MismatchStatus.RESOLVED).filter(
+        found = Mismatch.objects.current().filter(
             account_id__in=accounts, profile__isnull=True, status=MismatchStatus.OPEN
         )
         found = found.filter(condition, of_row, by_symbol)

@@ -21,7 +21,7 @@ def find_synthetically_exited(account_id: int, unbooked: Iterable[KeptFill]) -> 
         return set()
     rows = _synthetic().filter(trade__account_id=account_id, trade__symbol__in=text_list(symbols))
     automatic = rows.filter(source=HistorySource.SYNTHETIC)
-    by_decision = TradeHistory.objects.filter(decision__account_id=account_id).order_by()
+    by_decision = TradeHistory.objects.filter(decision__isnull=False).order_by()
     decided = rows.filter(
         source=HistorySource.OPERATOR, trade_id__in=by_decision.values("trade_id")
     )

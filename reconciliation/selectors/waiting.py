@@ -70,10 +70,7 @@ def _measured(rows: QuerySet[Any], since: str, before: datetime) -> Mapping[str,
 
 def _of_mismatches(before: datetime) -> dict[QueueName, Mapping[str, Any]]:
     """Return the three queues that are open mismatches of nobody: one query."""
-    # The first condition is that of the index `mismatch_current`.
-    rows = Mismatch.objects.exclude(status=MismatchStatus.RESOLVED).filter(
-        status=MismatchStatus.OPEN
-    )
+    rows = Mismatch.objects.current().filter(status=MismatchStatus.OPEN)
     measures: dict[str, Any] = {}
     for queue, condition in _OF_MISMATCHES.items():
         overdue = condition & Q(opened_at__lt=before)

@@ -1,11 +1,11 @@
 """What the watchdog goes by: open differences, pauses, and how far the end of one is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Max
+from django.db.models import OuterRef, Subquery
 
 from reconciliation.conf import Conf
 from reconciliation.domain.amounts import ZERO
@@ -33,11 +33,12 @@ def load_repaired_profiles(run_id: int) -> frozenset[int]:
 
 def load_last_auto_resumes(profile_ids: Iterable[int]) -> dict[int, datetime]:
     """Return when the trading of each profile last went on by itself; it may never have."""
-    rows = Pause.objects.filter(profile_id__in=id_list(profile_ids), auto_resumed=True).order_by()
-    found: Mapping[int, datetime] = dict(
-        rows.values_list("profile_id").annotate(last=Max("ended_at"))
-    )
-    return dict(found)
+    # The newest of each profile is the first in its index: the others are not read.
+    resumed = Pause.objects.filter(profile=OuterRef("pk"), auto_resumed=True)
+    newest = Subquery(resumed.order_by("-ended_at").values("ended_at")[:1])
+    rows = Profile.objects.filter(pk__in=id_list(profile_ids)).annotate(last=newest)
+    found = rows.filter(last__isnull=False).values_list("pk", "last")
+    return dict(found.order_by())
 
 
 def load_resume(pause: Pause, *, conf: Conf, now: datetime) -> Resume:

@@ -294,5 +294,5 @@ def test_two_queries_are_asked_by_indexes_and_nothing_is_locked_or_written():
     assert [line for line in plans if re.search(WHOLE_TABLE[connection.vendor], line)] == []
     assert [line for line in plans if re.search(r"^SCAN U0(?! USING)", line)] == []
     if connection.vendor == "sqlite":
-        for index in ("mismatch_current", "pause_one_open_per_source", "run_last_by_status"):
+        for index in ("mismatch_by_account", "pause_one_open_per_source", "run_last_by_status"):
             assert any(index in line for line in plans), "\n".join(plans)

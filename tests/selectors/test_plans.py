@@ -17,7 +17,7 @@ WHOLE_TABLE = {
     "sqlite": rf"^SCAN {GROWING}\b(?! USING (COVERING )?INDEX)",
     "postgresql": rf"Seq Scan on {GROWING}\b",
 }
-INDEXES = {"run_last_by_status", "mismatch_current", "mismatch_counted", "history_synthetic"}
+INDEXES = {"run_last_by_status", "mismatch_by_account", "mismatch_counted", "history_synthetic"}
 
 
 @pytest.mark.parametrize("load", [load_health, load_metrics])
