@@ -13,6 +13,7 @@ from reconciliation.admin.deciding_types import now
 from reconciliation.admin.links import anchor, changelist_url
 from reconciliation.admin.page import Notice, Section, Table, strong
 from reconciliation.enums import ErrandStatus, Right
+from reconciliation.models import ExchangeAccount
 from reconciliation.selectors.people import load_who_may
 from reconciliation.selectors.set_up import AccountSetUp, count_people, load_set_up
 
@@ -51,9 +52,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
 
 def _steps(accounts: tuple[AccountSetUp, ...], may: bool) -> list[Step]:
     # Who may only look is led to what there is.
-    add = (
-        reverse("admin:console_setup_account_add") if may else changelist_url(ExchangeAccount)
-    )
+    add = reverse("admin:console_setup_account_add") if may else changelist_url(ExchangeAccount)
     enabled = [each for each in accounts if each.account.enabled]
     people = count_people()
 
