@@ -1,5 +1,5 @@
-"""As each group, and without JavaScript: every link that is shown leads somewhere, and every page of
-the console says what it is about.
+"""As each group, and without JavaScript: every link that is shown leads somewhere, and every page
+of the console says what it is about.
 """
 
 import pytest
@@ -14,6 +14,7 @@ from tests.browser.crawl import reachable
 from tests.browser.long_world import long_story
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("role", list(Role))
 def test_no_link_leads_a_group_to_a_refusal_and_no_page_needs_a_script(
     transactional_db: None, role: Role, live_server: LiveServer, browser: Browser
