@@ -129,6 +129,8 @@ def parse_manifest(text: bytes) -> Manifest:
         said: dict[str, Any] = json.loads(text)
         if said["kind"] != KIND or said["version"] != VERSION:
             raise NoManifest("it is of another kind or version")
+        if not isinstance(said["key_id"], str | None):
+            raise NoManifest("its key_id is no text")
         head, data = said["chain_head"], said["data"]
         manifest = Manifest(
             filter=dict(said["filter"]),
@@ -145,7 +147,7 @@ def parse_manifest(text: bytes) -> Manifest:
             settings_hash=str(said["settings_hash"]),
             key_id=said["key_id"],
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise NoManifest(f"it is no manifest: {error}") from error
     return manifest
 

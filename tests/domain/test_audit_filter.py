@@ -42,6 +42,8 @@ def test_a_moment_is_utc_whatever_its_zone(text: str):
         ("run", "9" * 19),
         ("since", "yesterday"),
         ("until", "2026-13-01"),
+        ("since", "0001-01-01T00:00:00+14:00"),
+        ("until", "9999-12-31T23:59:59-14:00"),
         ("outcome", "applyed"),
         ("action", "trade.*x"),
         ("actor", "ol*"),
