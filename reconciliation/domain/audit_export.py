@@ -31,6 +31,8 @@ MARK = "'"
 # forms of these signs for them. And the mark itself.
 _WIDE = ("\uff1d", "\uff0b", "\uff0d", "\uff20")
 _RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n", *_WIDE, MARK)
+# Not white space to Python, and nothing to whoever looks at it.
+_NOTHING_TO_SEE = "\ufeff\u200b\u2060\x00"
 _SAID = (
     "actor_groups",
     "request_id",
@@ -188,7 +190,10 @@ def cells(event: SealedEvent) -> list[str]:
 
 def neutral(text: str) -> str:
     """Return a text that no spreadsheet runs."""
-    return MARK + text if text.startswith(_RUN_BY_SPREADSHEETS) else text
+    # Some take white space away before they look at the first sign.
+    seen = text.lstrip().lstrip(_NOTHING_TO_SEE).lstrip()
+    is_run = text.startswith(_RUN_BY_SPREADSHEETS) or seen.startswith(_RUN_BY_SPREADSHEETS)
+    return MARK + text if is_run else text
 
 
 def verbatim(text: str) -> str:

@@ -53,7 +53,10 @@ def parse_filter(given: Mapping[str, str]) -> tuple[AuditFilter, dict[str, str]]
         text = given.get(each.name, "").strip()
         if not text:
             continue
-        if each.name == "run":
+        if not _is_storable(text):
+            # A shell hands on bytes that are no UTF-8; no event can hold them.
+            faults[each.name] = f"{text!r} is no text that an event can hold"
+        elif each.name == "run":
             if text.isascii() and text.isdigit() and len(text) < 19:
                 values["run"] = int(text)
             else:
@@ -76,6 +79,13 @@ def parse_filter(given: Mapping[str, str]) -> tuple[AuditFilter, dict[str, str]]
     if asked.since is not None and asked.until is not None and asked.since >= asked.until:
         faults["until"] = "it is not after since: no event lies between them"
     return asked, faults
+
+
+def _is_storable(text: str) -> bool:
+    try:
+        return "\x00" not in text and bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _moment(text: str) -> datetime | None:

@@ -55,6 +55,13 @@ def test_what_cannot_be_understood_is_said_with_its_name(name: str, text: str):
     assert text in faults[name]
 
 
+@pytest.mark.parametrize("text", ["ol\x00ga", "ol\udcffga"])
+def test_what_no_event_can_hold_is_said_so(text: str):
+    asked, faults = parse_filter({"actor": text})
+    assert asked == AuditFilter()
+    assert "no text that an event can hold" in faults["actor"]
+
+
 def test_an_end_before_the_beginning_is_said():
     _, faults = parse_filter({"since": "2026-01-06", "until": "2026-01-06"})
     assert "not after" in faults["until"]
