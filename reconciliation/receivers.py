@@ -1,12 +1,13 @@
 """What Django tells of: migrations, logins, and whose groups changed; the handlers do the rest."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
-from django.db.models.signals import m2m_changed, post_migrate
+from django.db.models.signals import m2m_changed, post_migrate, pre_delete
 from django.http import HttpRequest
 
 from reconciliation import conf
@@ -33,6 +34,7 @@ def connect() -> None:
     m2m_changed.connect(
         _groups_changed, sender=User.groups.through, dispatch_uid="reconciliation.groups"
     )
+    pre_delete.connect(_group_deleted, sender=Group, dispatch_uid="reconciliation.group_deleted")
 
 
 def _after_migrate(sender: AppConfig, using: str, **kwargs: Any) -> None:
@@ -75,6 +77,20 @@ def _groups_changed(
                 ip=person.ip,
                 **_surroundings(),
             )
+
+
+def _group_deleted(instance: Group, **kwargs: Any) -> None:
+    """Record that all who are in a group leave it: its rows of members go without a signal."""
+    person = acting_person()
+    for user in load_users(_members(instance, None)):
+        left = tuple(name for name in user.groups if name != instance.name)
+        record_groups(
+            actor=person.actor,
+            user=replace(user, groups=left),
+            before=user.groups,
+            ip=person.ip,
+            **_surroundings(),
+        )
 
 
 def _members(instance: User | Group, pk_set: set[int] | None) -> list[int]:

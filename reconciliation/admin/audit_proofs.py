@@ -150,6 +150,8 @@ def _linked(before: AuditEvent | None, event: AuditEvent) -> str:
 
 def _groups(said: Mapping[str, Any]) -> str:
     groups = said.get("actor_groups")
+    if groups is not None and not isinstance(groups, list):
+        return "unreadable"
     return display.text(", ".join(map(str, groups))) if groups else "in no group"
 
 
@@ -157,10 +159,13 @@ def _groups_of(person: str, event: AuditEvent, said: Mapping[str, Any]) -> str:
     """Return the groups that the newest event of a person's own, up to this one, tells of."""
     if person == event.actor_name:
         return _groups(said)
-    own = AuditEvent.objects.filter(actor_name=person, sequence__lt=event.sequence)
-    newest = own.order_by("-sequence").first()
+    own = AuditEvent.objects.filter(
+        actor_name=person, actor_type="user", sequence__lt=event.sequence
+    )
+    # Whoever types that name into the login without its password is in no group, and has no id.
+    newest = own.exclude(actor_id="").order_by("-sequence").first()
     if newest is None:
-        return "no event of the maker's own tells of them"
+        return "no event of that person's own tells of them"
     return _joined(_groups(audit_words.said_of(newest.payload)), newest)
 
 

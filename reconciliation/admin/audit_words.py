@@ -13,7 +13,7 @@ from reconciliation.models import AuditEvent
 
 CHANGES_SHOWN = 3
 _VALUE_LENGTH = 60
-_SAYS = {
+_SAYS: Mapping[str, str] = {
     AuditOutcome.APPLIED: "",
     AuditOutcome.REFUSED: "refused",
     AuditOutcome.DENIED: "denied",
@@ -68,7 +68,7 @@ def _is_own(event: AuditEvent) -> bool:
 
 
 def _ended(event: AuditEvent) -> str:
-    return _SAYS.get(AuditOutcome(event.outcome), event.outcome) if event.outcome else ""
+    return _SAYS.get(event.outcome, display.text(event.outcome))
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

@@ -299,12 +299,23 @@ def _linkage(
 
 
 def _columns(row: AuditRow) -> _Fault | None:
-    said = json.loads(row.payload)
+    said = _said(row.payload)
+    if said is None:
+        detail = "inserted: it is sealed, but its payload is none that the portal writes"
+        return row.sequence, ChainFault.INSERTED, detail
     differing = [name for name in INDEX_COLUMNS if row.columns[name] != said.get(name)]
     if not differing:
         return None
     detail = f"column differs from the sealed payload: {', '.join(differing)}"
     return row.sequence, ChainFault.COLUMN_DIFFERS, detail
+
+
+def _said(payload: str) -> dict[str, object] | None:
+    try:
+        said = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def _end(head: ChainHead | None, *, count: int, running: str) -> _Fault | None:

@@ -68,13 +68,16 @@ ACTIONS: Mapping[str, AuditAction] = {
         "was refused a change of users",
         "A change of a user was refused: the last superuser, oneself, or a superuser by others.",
     ),
-    "user.deleted": _action("deleted the user", "A user was deleted on the users' pages."),
+    "user.deleted": _action(
+        "deleted the user", "A user was deleted on the users' pages; with the groups that ended."
+    ),
     "user.password_changed": _action(
         "changed the password of the user",
         "A user changed the own password, or somebody else's; neither is in the event.",
     ),
     "user.groups_changed": _action(
-        "changed the groups of the user", "A user came into a group or left one, by whatever way."
+        "changed the groups of the user",
+        "A user came into a group or left one, by whatever way; that the group was deleted is one.",
     ),
     "group.created": _action("created the group", "A group was created on the groups' page."),
     "group.changed": _action(

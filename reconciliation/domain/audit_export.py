@@ -31,6 +31,8 @@ MARK = "'"
 # forms of these signs for them. And the mark itself.
 _WIDE = ("\uff1d", "\uff0b", "\uff0d", "\uff20")
 _RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n", *_WIDE, MARK)
+# Not white space to Python, and nothing to whoever looks at it.
+_NOTHING_TO_SEE = "\ufeff\u200b\u2060\x00"
 _SAID = (
     "actor_groups",
     "request_id",
@@ -129,6 +131,8 @@ def parse_manifest(text: bytes) -> Manifest:
         said: dict[str, Any] = json.loads(text)
         if said["kind"] != KIND or said["version"] != VERSION:
             raise NoManifest("it is of another kind or version")
+        if not isinstance(said["key_id"], str | None):
+            raise NoManifest("its key_id is no text")
         head, data = said["chain_head"], said["data"]
         manifest = Manifest(
             filter=dict(said["filter"]),
@@ -145,7 +149,7 @@ def parse_manifest(text: bytes) -> Manifest:
             settings_hash=str(said["settings_hash"]),
             key_id=said["key_id"],
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise NoManifest(f"it is no manifest: {error}") from error
     return manifest
 
@@ -186,7 +190,10 @@ def cells(event: SealedEvent) -> list[str]:
 
 def neutral(text: str) -> str:
     """Return a text that no spreadsheet runs."""
-    return MARK + text if text.startswith(_RUN_BY_SPREADSHEETS) else text
+    # Some take white space away before they look at the first sign.
+    seen = text.lstrip().lstrip(_NOTHING_TO_SEE).lstrip()
+    is_run = text.startswith(_RUN_BY_SPREADSHEETS) or seen.startswith(_RUN_BY_SPREADSHEETS)
+    return MARK + text if is_run else text
 
 
 def verbatim(text: str) -> str:

@@ -53,7 +53,10 @@ def parse_filter(given: Mapping[str, str]) -> tuple[AuditFilter, dict[str, str]]
         text = given.get(each.name, "").strip()
         if not text:
             continue
-        if each.name == "run":
+        if not _is_storable(text):
+            # A shell hands on bytes that are no UTF-8; no event can hold them.
+            faults[each.name] = f"{text!r} is no text that an event can hold"
+        elif each.name == "run":
             if text.isascii() and text.isdigit() and len(text) < 19:
                 values["run"] = int(text)
             else:
@@ -78,10 +81,17 @@ def parse_filter(given: Mapping[str, str]) -> tuple[AuditFilter, dict[str, str]]
     return asked, faults
 
 
+def _is_storable(text: str) -> bool:
+    try:
+        return "\x00" not in text and bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def _moment(text: str) -> datetime | None:
     """Return a moment; a day, or one without a zone, is read as UTC."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

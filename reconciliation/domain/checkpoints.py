@@ -122,7 +122,7 @@ def parse_checkpoint(text: str, *, keys: PublicKeys) -> Checkpoint:
             key_id=str(said["key_id"]),
         )
         body = canonical_json(said).encode()
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise NoCheckpoint(CheckpointFault.UNREADABLE, "it is no checkpoint") from error
     # Of what else it may say nothing was signed.
     if body != checkpoint.body():

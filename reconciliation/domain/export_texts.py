@@ -24,7 +24,8 @@ Take the public key from somebody you trust, not from where the file came from.
 An event's seal:  leaf = SHA-256(0x00, payload)   hash = SHA-256(0x01, previous_hash, leaf)
 where payload is the text in UTF-8 and the hashes go in as bytes.
 
-In events.csv a cell that a spreadsheet would run as a formula has an apostrophe in front, and so
+Import events.csv with the comma as the only separator: another one would cut cells into others.
+In it a cell that a spreadsheet would run as a formula has an apostrophe in front, and so
 has one that begins with an apostrophe: take one away. A spreadsheet shows no more than 32,767
 characters of a cell; the file has all of them.
 """

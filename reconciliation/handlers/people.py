@@ -62,8 +62,11 @@ def record_saved(*, unit: Unit, row: User | Group, before: State | None) -> None
 
 
 def record_deleted(*, unit: Unit, row: User | Group) -> None:
-    """Record that a row is about to be deleted."""
-    unit.record(_event(row, "deleted", before=state_of(row), after={}))
+    """Record that a row is about to be deleted; of a user the groups too, which end with it."""
+    before = dict(state_of(row))
+    if isinstance(row, User):
+        before["groups"] = [storable(name) for name in _groups(row)]
+    unit.record(_event(row, "deleted", before=before, after={}))
 
 
 def record_password(*, unit: Unit, user: User) -> None:
@@ -87,6 +90,10 @@ def _event(row: User | Group, verb: str, *, before: State, after: State) -> Even
     return EventDraft(
         action=action, object_type=word, object_id=str(row.pk), before=before, after=after
     )
+
+
+def _groups(user: User) -> list[str]:
+    return sorted(user.groups.values_list("name", flat=True))
 
 
 def _permissions(held: Any) -> list[str]:

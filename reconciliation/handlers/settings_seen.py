@@ -34,7 +34,7 @@ def note_settings(*, conf: Conf, clock: Clock, process: str) -> bool:
                 object_type="settings",
                 before=before or {},
                 after=values,
-                comment="" if before else "the first settings that were seen",
+                comment="" if before is not None else "the first settings that were seen",
             )
         )
     return True
@@ -45,5 +45,9 @@ def _known() -> Mapping[str, str] | None:
     payload = newest.values_list("payload", flat=True).first()
     if payload is None:
         return None
-    after: Mapping[str, str] = json.loads(payload)["after"]
-    return after
+    try:
+        after: Mapping[str, str] = json.loads(payload)["after"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        # Somebody wrote over it: a verification tells of that, and a process starts all the same.
+        return {}
+    return after if isinstance(after, dict) else {}

@@ -1,36 +1,21 @@
 """Read the audit chain as the domain's rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from django.db import connections
+from django.db import DataError, connections
 from django.db.models import QuerySet
 
-from reconciliation.domain.audit import AuditRow, ChainHead
+from reconciliation.domain.audit import INDEX_COLUMNS, AuditRow, ChainHead
 from reconciliation.domain.audit_export import SealedEvent
 from reconciliation.domain.audit_filter import ANY_OF, AuditFilter
 from reconciliation.domain.keys import iso_utc
 from reconciliation.models import AuditEvent, AuditHead
 
 CHUNK = 2000
-_COLUMNS = (
-    "sequence",
-    "event_id",
-    "occurred_at",
-    "actor_type",
-    "actor_id",
-    "actor_name",
-    "action",
-    "outcome",
-    "object_type",
-    "object_id",
-    "profile_name",
-    "account_name",
-    "run_id",
-    "payload",
-    "leaf",
-    "previous_hash",
-    "hash",
-)
+_COLUMNS = ("sequence", *INDEX_COLUMNS, "payload", "leaf", "previous_hash", "hash")
+# What a driver makes something of that it cannot make of every text, or of every moment.
+_CONVERTED = ("event_id", "occurred_at")
 
 
 class ChainReader:
@@ -68,29 +53,51 @@ class ChainReader:
 
 
 def load_chain(*, after: int, limit: int, using: str = "default") -> list[AuditRow]:
-    """Return up to `limit` rows whose sequence is greater than `after`, in order."""
-    found = (
-        AuditEvent.objects.using(using)
-        .filter(sequence__gt=after)
-        .order_by("sequence")
-        .values(*_COLUMNS)[:limit]
-    )
-    rows = []
-    for values in found:
-        columns = {name: values[name] for name in _COLUMNS[1:13]}
-        columns["event_id"] = str(values["event_id"])
-        columns["occurred_at"] = iso_utc(values["occurred_at"])
-        rows.append(
-            AuditRow(
-                sequence=values["sequence"],
-                columns=columns,
-                payload=values["payload"],
-                leaf=values["leaf"],
-                previous_hash=values["previous_hash"],
-                hash=values["hash"],
+    """Return up to `limit` rows whose sequence is greater than `after`, in order.
+
+    A column that holds what no event's can (by hand, "infinity" passes for a moment) never stops
+    the reading: it becomes a text that no payload says.
+    """
+    found = AuditEvent.objects.using(using).filter(sequence__gt=after).order_by("sequence")
+    try:
+        return [_row(values) for values in found.values(*_COLUMNS)[:limit]]
+    except (DataError, ValueError, TypeError, AttributeError):
+        rest = [name for name in _COLUMNS if name not in _CONVERTED]
+        return [
+            _row(
+                values, **{name: _converted(found, values["sequence"], name) for name in _CONVERTED}
             )
-        )
-    return rows
+            for values in found.values(*rest)[:limit]
+        ]
+
+
+def _row(values: Mapping[str, Any], **converted: str) -> AuditRow:
+    columns = {name: values.get(name) for name in INDEX_COLUMNS} | (converted or _texts(values))
+    # SQLite keeps whatever it is given in any column.
+    number = values["sequence"]
+    return AuditRow(
+        sequence=number if isinstance(number, int) else 0,
+        columns=columns,
+        payload=str(values["payload"]),
+        leaf=str(values["leaf"]),
+        previous_hash=str(values["previous_hash"]),
+        hash=str(values["hash"]),
+    )
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "event_id": str(values["event_id"]),
+        "occurred_at": iso_utc(values["occurred_at"]),
+    }
+
+
+def _converted(found: QuerySet[AuditEvent], sequence: int, name: str) -> str:
+    try:
+        value = found.filter(sequence=sequence).values_list(name, flat=True).get()
+        return iso_utc(value) if name == "occurred_at" else str(value)
+    except (DataError, ValueError, TypeError, AttributeError):
+        return "unreadable"
 
 
 def load_head(*, using: str = "default") -> ChainHead | None:

@@ -4,6 +4,7 @@ A page is asked for by the sequence that it comes after or before: an offset wou
 leaves out, and would show a row twice when events are added meanwhile.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -27,6 +28,8 @@ PAGE = 50
 COUNTED_TO = 10_000
 # Of one kind, of one trade: what is beyond is left out of its timeline, which then says so.
 MOST_OBJECTS = 300
+# Of one user; each is a statement.
+MOST_NAMES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,42 @@ def conditions_of_order(order: Order) -> tuple[list[Q], bool]:
     mismatches = _ids(Mismatch.objects.filter(order=order))
     conditions = [named("order", [order.pk]), named("mismatch", mismatches)]
     return conditions, len(mismatches) >= MOST_OBJECTS
+
+
+def names_of_user(pk: int) -> tuple[str, ...]:
+    """Return the names that a user had, as the trail tells of them, the newest first.
+
+    Empty where no event is of that user.
+    """
+    told = AuditEvent.objects.filter(object_type="user", object_id=str(pk))
+    found: dict[str, None] = {}
+    for action in ("user.deleted", "user.changed", "user.created", "user.logged_in"):
+        most = MOST_OBJECTS if action == "user.changed" else 1
+        newest = told.filter(action=action).order_by("-sequence")
+        for payload in newest.values_list("payload", flat=True)[:most]:
+            for name in _user_names(payload):
+                found.setdefault(name)
+    return tuple(found)[:MOST_NAMES]
+
+
+def _user_names(payload: str) -> list[str]:
+    try:
+        said = json.loads(payload)
+        states = (said["after"], said["before"])
+        names = [state.get("username") or state.get("name") for state in states]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return []  # somebody wrote over it
+    return [name for name in names if name and isinstance(name, str)]
+
+
+def conditions_of_user(pk: int, names: Iterable[str]) -> list[Q]:
+    """Return what was done by a user under any of some names, or to the user.
+
+    Another user who had a name before, or has it since, is not this one; who was not let in under
+    a name has no id.
+    """
+    own = [Q(actor_name=name, actor_type="user", actor_id__in=[str(pk), ""]) for name in names]
+    return [*own, named("user", [pk])]
 
 
 def _ids(rows: QuerySet[Any]) -> list[int]:

@@ -12,6 +12,7 @@ from reconciliation.domain.checkpoints import (
     Contradiction,
     NoCheckpoint,
     contradiction,
+    file_name,
     named_moment,
     parse_checkpoint,
 )
@@ -73,5 +74,10 @@ def compare_with(path: Path, *, keys: PublicKeys) -> Compared:
     except NoCheckpoint as error:
         found = Contradiction(fault=error.fault, says=str(error))
         return Compared(path=path, checkpoint=None, contradiction=found)
+    if named_moment(path.name) is not None and path.name != file_name(checkpoint):
+        # The name says which is the newest: an old one must not stand before those after it.
+        says = f"its file was renamed: signed was {file_name(checkpoint)}"
+        found = Contradiction(fault=CheckpointFault.ALTERED, says=says)
+        return Compared(path=path, checkpoint=checkpoint, contradiction=found)
     against = contradiction(checkpoint, head=load_head(), hash_at=hash_at)
     return Compared(path=path, checkpoint=checkpoint, contradiction=against)

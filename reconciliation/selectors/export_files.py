@@ -5,6 +5,7 @@ No database is asked for anything.
 
 import hashlib
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from reconciliation.domain.audit_export import MANIFEST, SIGNATURE, ExportForm, Manifest
+from reconciliation.domain.audit_export import MANIFEST, README, SIGNATURE, ExportForm, Manifest
 from reconciliation.domain.export_check import (
     BadExport,
     ExportFault,
@@ -26,6 +27,9 @@ from reconciliation.domain.signing import PublicKeys
 _PIECE = 1024 * 1024
 # No manifest, and no signature, is longer.
 _SMALL = 1024 * 1024
+# What a ZIP of which a byte was changed makes of the library: it asks for a password, another
+# version, another method, or finds no end.
+_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
 
 
 def check_export(path: Path, *, keys: PublicKeys) -> ExportReport:
@@ -38,6 +42,7 @@ def check_export(path: Path, *, keys: PublicKeys) -> ExportReport:
                 says = f"there is no {MANIFEST} in it"
                 raise BadExport(ExportFault.UNREADABLE, says)
             manifest = check_manifest(text, signature=files.small(SIGNATURE), keys=keys)
+            _check_names(files, manifest)
             _check_hash(files, manifest)
             chain_proven = _check_seals(files, manifest)
     except BadExport as error:
@@ -64,9 +69,15 @@ class _Files:
                 yield file
         except (KeyError, FileNotFoundError) as error:
             raise BadExport(ExportFault.UNREADABLE, f"there is no {name} in it") from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        except (*_BROKEN_ZIP, OSError) as error:
             says = f"{name} was changed: it cannot be unpacked ({error})"
             raise BadExport(ExportFault.DATA_ALTERED, says) from error
+
+    def names(self) -> list[str]:
+        """Return what may pass for a part of the export: of a folder the files of events alone."""
+        if isinstance(self._place, Path):
+            return [path.name for path in self._place.glob("events.*")]
+        return self._place.namelist()
 
     def small(self, name: str) -> bytes | None:
         """Return what a small file holds; None where there is none."""
@@ -85,11 +96,27 @@ def _opened(path: Path) -> Iterator[_Files]:
         return
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except (*_BROKEN_ZIP, OSError) as error:
         says = f"{path} cannot be read: {error}"
         raise BadExport(ExportFault.UNREADABLE, says) from error
     with archive:
         yield _Files(archive)
+
+
+def _check_names(files: _Files, manifest: Manifest) -> None:
+    """Refuse what nobody signed beside what is: another program may show that instead."""
+    expected = {manifest.form.data_file, MANIFEST, SIGNATURE, README}
+    names = files.names()
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadExport(ExportFault.DATA_ALTERED, f"{twice[0]} is in it more than once")
+    strangers = sorted(set(names) - expected)
+    if strangers:
+        says = f"{strangers[0]!r} was added: nobody signed it, and no export has it"
+        raise BadExport(ExportFault.DATA_ALTERED, says)
+    if README in names:
+        # No signature vouches for its words; that they are whole, the ZIP's own sum does.
+        files.small(README)
 
 
 def _check_hash(files: _Files, manifest: Manifest) -> None:

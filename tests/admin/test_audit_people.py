@@ -97,6 +97,48 @@ def test_a_group_is_created_changed_and_deleted(boss: Client):
     assert deleted["action"] == "group.deleted"
 
 
+def test_who_was_in_a_group_that_is_deleted_leaves_it(boss: Client):
+    desk, other = Group.objects.create(name="Desk"), Group.objects.create(name="Other")
+    olga = User.objects.create_user("olga", password=PASSWORD)
+    olga.groups.add(desk, other)
+    begun = AuditEvent.objects.count()
+    boss.post(f"/admin/auth/group/{desk.pk}/delete/", {"post": "yes"})
+    said = [json.loads(row.payload) for row in AuditEvent.objects.order_by("sequence")][begun:]
+    assert [each["action"] for each in said] == ["group.deleted", "user.groups_changed"]
+    assert said[1]["before"] == {"groups": ["Desk", "Other"]}
+    assert said[1]["after"] == {"name": "olga", "groups": ["Other"]}
+    # By whatever way: here somebody at a shell.
+    other.delete()
+    newest = json.loads(AuditEvent.objects.order_by("sequence").last().payload)  # type: ignore[union-attr]
+    assert newest["after"] == {"name": "olga", "groups": []}
+
+
+def test_with_a_user_the_groups_are_told_that_ended(boss: Client):
+    olga = User.objects.create_user("olga", password=PASSWORD)
+    olga.groups.add(Group.objects.create(name="Desk"))
+    boss.post(f"/admin/auth/user/{olga.pk}/delete/", {"post": "yes"})
+    event = AuditEvent.objects.get(action="user.deleted")
+    assert json.loads(event.payload)["before"]["groups"] == ["Desk"]
+
+
+def test_a_user_who_is_renamed_and_deleted_keeps_one_timeline(boss: Client):
+    olga = User.objects.create_user("olga", password=PASSWORD, is_staff=True)
+    Client().force_login(olga)
+    address = f"/admin/auth/user/{olga.pk}/change/"
+    assert boss.post(address, body_of(olga, username="olga2")).status_code == 302
+    assert boss.post(f"/admin/auth/user/{olga.pk}/delete/", {"post": "yes"}).status_code == 302
+    # Somebody else with the old name is somebody else.
+    Client().force_login(User.objects.create_user("olga", password=PASSWORD))
+    text = boss.get(f"/admin/audit/timeline/user/{olga.pk}/").content.decode()
+    assert "olga2 (deleted), before olga" in text
+    assert text.count("logged in") == 1
+    assert "deleted the user" in text
+
+
+def test_a_user_that_never_was_has_no_timeline(boss: Client):
+    assert boss.get("/admin/audit/timeline/user/999999/").status_code == 404
+
+
 def test_the_suite_fails_where_a_page_writes_a_user_outside_a_unit(
     boss: Client, monkeypatch: pytest.MonkeyPatch, no_write_outside_a_unit: list[str]
 ):

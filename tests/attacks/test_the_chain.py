@@ -178,6 +178,36 @@ def test_a_changed_checkpoint_is_told_from_a_broken_chain(settings_in_force: con
     assert sign(settings_in_force, hours=1).outcome == CheckpointOutcome.BROKEN
 
 
+def test_an_old_checkpoint_under_a_newer_name_does_not_stand_before_those_after_it(
+    settings_in_force: conf.Conf,
+):
+    (path,) = settings_in_force.audit_checkpoint_dir.iterdir()
+    path.with_name(path.name.replace("0008-", "9999-")).write_bytes(path.read_bytes())
+    status, output = verify(settings_in_force)
+    assert status == 1
+    assert f"its file was renamed: signed was {path.name}" in output
+    assert sign(settings_in_force, hours=1).outcome == CheckpointOutcome.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"sequence": 8', '"sequence": Infinity'),
+        ('"2026-01-05T12:00:00.000000Z"', '"0001-01-01T00:00:00+14:00"'),
+    ],
+)
+def test_a_checkpoint_that_makes_no_sense_is_called_so(
+    settings_in_force: conf.Conf, old: str, new: str
+):
+    (path,) = settings_in_force.audit_checkpoint_dir.iterdir()
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    status, output = verify(settings_in_force)
+    assert status == 1
+    assert "it is no checkpoint" in output
+
+
 def test_a_checkpoint_of_another_key_is_told_as_such(settings_in_force: conf.Conf, tmp_path: Path):
     other = tmp_path / "other"
     other.mkdir()

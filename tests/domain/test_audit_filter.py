@@ -42,6 +42,8 @@ def test_a_moment_is_utc_whatever_its_zone(text: str):
         ("run", "9" * 19),
         ("since", "yesterday"),
         ("until", "2026-13-01"),
+        ("since", "0001-01-01T00:00:00+14:00"),
+        ("until", "9999-12-31T23:59:59-14:00"),
         ("outcome", "applyed"),
         ("action", "trade.*x"),
         ("actor", "ol*"),
@@ -51,6 +53,13 @@ def test_what_cannot_be_understood_is_said_with_its_name(name: str, text: str):
     _, faults = parse_filter({name: text})
     assert list(faults) == [name]
     assert text in faults[name]
+
+
+@pytest.mark.parametrize("text", ["ol\x00ga", "ol\udcffga"])
+def test_what_no_event_can_hold_is_said_so(text: str):
+    asked, faults = parse_filter({"actor": text})
+    assert asked == AuditFilter()
+    assert "no text that an event can hold" in faults["actor"]
 
 
 def test_an_end_before_the_beginning_is_said():

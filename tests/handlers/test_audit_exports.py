@@ -171,6 +171,7 @@ def test_who_may_not_export_is_denied_and_that_is_an_event():
 
 def test_a_spreadsheet_runs_no_cell_and_every_cell_can_be_read_back():
     comments = ["=1+1", "+1", "-1", "@x", "\ttab", "\rcr", "'quoted", "plain", "a\r\nb", '"q",']
+    comments += [" =1+1", "\ufeff=1", "\u00a0 @x", " \u200b-1"]
     for comment in comments:
         record("step.hostile", comment=comment)
     text = unpacked(export(AuditFilter(action="step.hostile"), form="csv").chunks())["events.csv"]
@@ -178,7 +179,7 @@ def test_a_spreadsheet_runs_no_cell_and_every_cell_can_be_read_back():
     rows = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline="")))
     assert list(rows[0]) == list(CSV_COLUMNS)
     shown = [row["comment"] for row in rows]
-    assert not [cell for cell in shown if cell[0] in "=+-@\t\r\n"]
+    assert not [cell for cell in shown if cell.lstrip(" \u00a0\ufeff\u200b")[0] in "=+-@\t\r\n"]
     assert [verbatim(cell) for cell in shown] == comments
     for row in rows:
         assert AuditEvent.objects.get(sequence=row["sequence"]).payload == row["payload"]

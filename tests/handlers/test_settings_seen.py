@@ -10,6 +10,7 @@ from reconciliation.conf import require
 from reconciliation.handlers.settings_seen import note_settings
 from reconciliation.models import AuditEvent
 from tests.builders import FixedClock
+from tests.guards import guards_lifted
 
 CONF = require({})
 OTHER = require({"RECON_INTERVAL_SECONDS": "120"})
@@ -28,6 +29,18 @@ def test_settings_are_told_once_and_again_when_they_change():
     assert said[1]["before"] == CONF.as_text()
     assert said[1]["after"] == OTHER.as_text()
     assert said[1]["settings_hash"] == OTHER.hash()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("payload", ["", "[]", '{"after": 5}'])
+def test_what_somebody_wrote_over_the_newest_of_them_stops_no_process(payload: str):
+    note()
+    with guards_lifted():
+        AuditEvent.objects.update(payload=payload)
+    assert note(OTHER)
+    newest = AuditEvent.objects.order_by("sequence").last()
+    assert newest is not None
+    assert json.loads(newest.payload)["after"] == OTHER.as_text()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -158,6 +158,6 @@ def test_a_password_is_set_and_only_that_it_was_is_recorded():
     assert pk is not None
     assert set_password(user_id=pk, password="another good one 1", **by()).changed
     assert User.objects.get(pk=pk).check_password("another good one 1")
-    assert events()[-1]["action"] == "user.password_set"
+    assert events()[-1]["action"] == "user.password_changed"
     assert "another good one" not in AuditEvent.objects.latest("sequence").payload
     assert Group.objects.exists()

@@ -20,11 +20,11 @@ from reconciliation.selectors.audit_pages import (
     MOST_OBJECTS,
     conditions_of_order,
     conditions_of_trade,
+    conditions_of_user,
     load_merged,
     named,
+    names_of_user,
 )
-
-_PEOPLE: Mapping[str, type[Model]] = {"user": User, "group": Group}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +39,49 @@ class Timeline:
 
 @require_safe
 def timeline(request: HttpRequest, word: str, pk: int) -> HttpResponse:
-    """Show the timeline of an object that has a page, or of a user."""
+    """Show the timeline of an object that has a page, of a user or a group."""
     require_view(request)
-    model = _PEOPLE.get(word) or model_of(word)
+    if word == "user":
+        return _user_timeline(request, pk)
+    model = Group if word == "group" else model_of(word)
     row = model._default_manager.filter(pk=pk).first() if model and pk < 2**63 else None
     if row is None:
         raise Http404(f"There is no {word} {pk}.")
     made = _LOADERS.get(type(row), _of_row)(row, word)
+    about = display.visible(str(row)) if isinstance(row, Group) else link(row)
+    return _page(request, made, title=f"{word.replace('_', ' ')} {pk}", about=about)
+
+
+def _user_timeline(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the timeline of a user under every name, also after the user was deleted or renamed."""
+    user = User.objects.filter(pk=pk).first() if pk < 2**63 else None
+    told = names_of_user(pk)
+    if user is None and not told:
+        raise Http404(f"There is no user {pk}.")
+    names = dict.fromkeys(([user.username] if user else []) + list(told))
+    now, *before = names
+    about = display.visible(now)
+    if user is None:
+        about += " (deleted)"
+    if before:
+        about += f", before {', '.join(map(display.visible, before))}"
+    made = Timeline(
+        conditions=conditions_of_user(pk, names),
+        covers="What was done by this user, what was done to the user, and logins under the name"
+        " that failed.",
+        filter={"actor": now},
+    )
+    return _page(request, made, title=f"user {pk}", about=about)
+
+
+def _page(request: HttpRequest, made: Timeline, *, title: str, about: str) -> HttpResponse:
     page = load_merged(made.conditions, read_cursor(request))
     return render(
         request,
-        title=f"Timeline of {word.replace('_', ' ')} {pk}",
+        title=f"Timeline of {title}",
         template="admin/console/audit_timeline.html",
         trail=[("Audit", explorer_url())],
-        about=display.visible(str(row)) if isinstance(row, User | Group) else link(row),
+        about=about,
         covers=made.covers,
         explorer_url=explorer_url(made.filter),
         entries=[
@@ -96,14 +125,6 @@ def _of_order(row: Order, word: str) -> Timeline:
     )
 
 
-def _of_user(row: User, word: str) -> Timeline:
-    return Timeline(
-        conditions=[Q(actor_name=row.username, actor_type="user"), named(word, [row.pk])],
-        covers="What was done under this user's name, and what was done to the user.",
-        filter={"actor": row.username},
-    )
-
-
 def _of_profile(row: Profile, word: str) -> Timeline:
     return Timeline(
         conditions=[Q(profile_name=row.name)],
@@ -138,7 +159,6 @@ _LOADERS: Mapping[type[Model], Callable[[Any, str], Timeline]] = {
     Profile: _of_profile,
     Run: _of_run,
     Trade: _of_trade,
-    User: _of_user,
 }
 
 AUDIT_TIMELINE = ConsolePage(
