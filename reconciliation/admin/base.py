@@ -195,7 +195,15 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
             request, row, "admin/reconciliation/denied.html", context, status=403
         )
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Return a row; None where there is none, also by a number that no column holds."""
+        return None if is_no_key(object_id) else super().get_object(request, object_id, from_field)
+
     def _load(self, pk: str) -> M:
+        if is_no_key(pk):
+            raise Http404(f"There is no {self.opts.verbose_name} of that number.")
         try:
             return self.rows().select_related(*self.object_related).get(pk=pk)
         except (ObjectDoesNotExist, ValidationError, ValueError):
@@ -226,6 +234,17 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
                 row = model._default_manager.filter(pk=int(value)).first()
             narrowings.append((words.replace("_", " "), value if row is None else link(row)))
         return narrowings
+
+
+_KEY_DIGITS = 19
+
+
+def is_no_key(pk: str) -> bool:
+    """Return whether an address names a number that is beyond every key.
+
+    A key that points to another row is not checked by Django: the database would refuse it.
+    """
+    return pk.isdecimal() and (len(pk) > _KEY_DIGITS or int(pk) >= 2**63)
 
 
 def may_view(request: HttpRequest, model: type[Model]) -> bool:

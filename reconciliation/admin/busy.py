@@ -18,6 +18,7 @@ from reconciliation.selectors.locks import HeldLease, load_held_leases
 CONFLICT = 409
 # It was let go between the refusal and this look: there is nothing to wait for any more.
 _AT_ONCE = 1
+_KEPT = "Nothing was written; what you typed is kept below."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +54,21 @@ def busy_account(account_id: int, *, clock: Clock) -> Busy:
     return _told(load_held_leases(clock=clock, account_id=account_id), clock)
 
 
+def free_again() -> Busy:
+    """Return that a lock was in the way, and is not any more."""
+    sentence = f"{_KEPT} The lock that was in the way is free again: try again now."
+    return Busy(sentence=sentence, seconds=_AT_ONCE)
+
+
 def _told(held: Collection[HeldLease], clock: Clock) -> Busy:
-    kept = "Nothing was written; what you typed is kept below."
     if not held:
-        return Busy(
-            sentence=f"{kept} The lock that was in the way is free again: try again now.",
-            seconds=_AT_ONCE,
-        )
+        return free_again()
     until = max(each.until for each in held)
     seconds = max(ceil((until - clock.now()).total_seconds()), _AT_ONCE)
     who = ", ".join(f"{each.holder} is writing for {each.profile}" for each in held)
     return Busy(
         sentence=(
-            f"{kept} {who[:1].upper()}{who[1:]}; try again in a moment, after {until:%H:%M:%S} UTC"
+            f"{_KEPT} {who[:1].upper()}{who[1:]}; try again in a moment, after {until:%H:%M:%S} UTC"
             f" (in {seconds} s) at the latest."
         ),
         seconds=seconds,

@@ -9,9 +9,10 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
 from reconciliation.admin.audit_urls import timeline_url
+from reconciliation.admin.base import is_no_key
 from reconciliation.admin.deciding_types import Desk
 from reconciliation.handlers.people import (
     MOST_DELETED,
@@ -110,6 +111,8 @@ class AuditedPeople:
         """Lead to the audit trail, which holds what Django's log of edits does not."""
         if not self.has_view_permission(request):  # type: ignore[attr-defined]
             raise PermissionDenied
+        if not object_id.isdecimal() or is_no_key(object_id):
+            raise Http404("There is nobody and no group of that number.")
         word = "user" if self.model is User else "group"  # type: ignore[attr-defined]
         return HttpResponseRedirect(timeline_url(word, int(object_id)))
 
@@ -127,6 +130,8 @@ class PortalUserAdmin(AuditedPeople, _UserAdmin):
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
         """Set somebody's password; that it was set is an event, unless the form was refused."""
+        if not id.isdecimal() or is_no_key(id):
+            raise Http404("There is no user of that number.")
         with in_unit(request):
             before = User.objects.filter(pk=id).values_list("password", flat=True).first()
             response = super().user_change_password(request, id, form_url)

@@ -9,6 +9,7 @@ from reconciliation.conf import Conf
 from reconciliation.domain.amounts import plain
 from reconciliation.domain.audit import Actor, EventDraft
 from reconciliation.enums import PositionMode
+from reconciliation.handlers.leases import keep_free
 from reconciliation.handlers.unit import transaction_unit
 from reconciliation.models import ExchangeAccount, Profile, ProfileLease
 
@@ -201,13 +202,16 @@ def set_baseline(
 
     Orders placed and fills executed before it, that no profile owns, are shown to nobody again.
     Raises `InvalidBaseline` for a moment in the future, or one before the baseline in force, and
-    without a comment: a baseline hides what it accepts, so the trail must say why.
+    without a comment: a baseline hides what it accepts, so the trail must say why. Raises
+    `LockHeld` while somebody writes for a profile of the account.
     """
     if not comment.strip():
         raise InvalidBaseline("comment", "it is empty; say why, for the audit trail")
     with transaction_unit(
         actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
     ) as unit:
+        profiles = Profile.objects.filter(account_id=account_id).order_by("pk")
+        keep_free(profiles.values_list("pk", flat=True), clock=clock)
         account = _lock(account_id)
         if at > unit.now:
             raise InvalidBaseline("at", f"{moment_text(at)} is in the future")

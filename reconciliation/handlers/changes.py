@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from reconciliation.domain.plans.changes import Change
 from reconciliation.handlers.backfill import lock_candidates, write_candidates
-from reconciliation.handlers.edits import left_alone, order_left_alone, position_left_alone
+from reconciliation.handlers.edits import load_left_alone
 from reconciliation.handlers.positions import recalculate_positions
 from reconciliation.handlers.review_items import supersede_reviews, write_reviews
 from reconciliation.handlers.rows import (
@@ -85,22 +85,21 @@ def _with_premises_that_hold(changes: Sequence[Change], *, is_automatic: bool) -
     # No key changes, so that who only points to one of these rows need not wait.
     if trade_ids:
         rows = Trade.objects.select_for_update(no_key=True).filter(pk__in=id_list(trade_ids))
-        if is_automatic:
-            rows = rows.exclude(left_alone())
         trades = dict(rows.order_by("pk").values_list("pk", "version"))
     if order_ids:
         found = Order.objects.select_for_update(no_key=True).filter(pk__in=id_list(order_ids))
-        if is_automatic:
-            found = found.exclude(order_left_alone())
         orders = dict(found.order_by("pk").values_list("pk", "version"))
     if fill_ids:
         kept = Fill.objects.select_for_update(no_key=True).filter(pk__in=id_list(fill_ids))
         fills = dict(kept.order_by("pk").values_list("pk", "allocated_quantity"))
     if position_ids:
         held = Position.objects.select_for_update(no_key=True).filter(pk__in=id_list(position_ids))
-        if is_automatic:
-            held = held.exclude(position_left_alone())
         positions = dict(held.order_by("pk").values_list("pk", "quantity"))
+    if is_automatic:
+        edited = load_left_alone(trades=trades, orders=orders, positions=positions)
+        trades = {key: trades[key] for key in trades.keys() - edited.trades}
+        orders = {key: orders[key] for key in orders.keys() - edited.orders}
+        positions = {key: positions[key] for key in positions.keys() - edited.positions}
     candidates = lock_candidates(judged)
     return [
         change

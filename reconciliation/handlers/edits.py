@@ -1,14 +1,15 @@
 """Rows that somebody changed past the portal: told to a person, left alone until he has answered.
 
 Triggers note the change; a run tells of it when it begins. Until a person has acknowledged the
-escalation no run writes to the row, its trade, or the slices of its position: `left_alone`.
+escalation no run writes to the row, its trade, or the slices of its position: `LeftAlone`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, Model, OuterRef, Q
+from django.db.models import Exists, Model, OuterRef, Q, Value
 
 from reconciliation.clock import Clock
 from reconciliation.conf import Conf
@@ -72,7 +73,44 @@ def notice_edits(
     return len(left)
 
 
-def left_alone() -> Exists:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftAlone:
+    """Rows, by id, that a run must not write to."""
+
+    trades: Collection[int]
+    orders: Collection[int]
+    positions: Collection[int]
+
+
+def load_left_alone(
+    *,
+    trades: Collection[int] = (),
+    orders: Collection[int] = (),
+    positions: Collection[int] = (),
+) -> LeftAlone:
+    """Return which of these rows were edited, one query; the caller has locked them before.
+
+    A statement of its own: one that waits for the lock of a row sees that row as it has become,
+    and of other tables what there was before the wait, without the note of that very edit.
+    """
+    asked = (
+        (Trade.objects.filter(_trade_left_alone()), "trade", trades),
+        (Order.objects.filter(_order_left_alone()), "order", orders),
+        (Position.objects.filter(_position_left_alone()), "position", positions),
+    )
+    parts = [
+        rows.filter(pk__in=id_list(keys)).order_by().values_list(Value(word), "pk")
+        for rows, word, keys in asked
+        if keys
+    ]
+    found: dict[str, set[int]] = {word: set() for word in MODELS}
+    if parts:
+        for word, key in parts[0].union(*parts[1:], all=True):
+            found[word].add(key)
+    return LeftAlone(trades=found["trade"], orders=found["order"], positions=found["position"])
+
+
+def _trade_left_alone() -> Exists:
     """Return the condition that a trade must not be written to by a run."""
     edits = OutsideEdit.objects.unsettled().order_by()
     return Exists(
@@ -89,7 +127,7 @@ def left_alone() -> Exists:
     )
 
 
-def order_left_alone() -> Exists:
+def _order_left_alone() -> Exists:
     """Return the condition that an order must not be written to by a run."""
     edits = OutsideEdit.objects.unsettled().order_by()
     return Exists(
@@ -97,10 +135,9 @@ def order_left_alone() -> Exists:
     )
 
 
-def position_left_alone() -> Exists:
+def _position_left_alone() -> Exists:
     """Return the condition that a position row must not be written to by a run."""
     edits = OutsideEdit.objects.unsettled().order_by()
-    # By the row alone: to join the profile would lock it too.
     return Exists(edits.filter(kind="position", row_id=OuterRef("pk")))
 
 

@@ -5,7 +5,7 @@ it to its time; a holder that was overtaken cannot commit, because its first sta
 transaction asks for its own token.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,10 +15,19 @@ from django.db.models import F, Q
 
 from reconciliation.clock import Clock
 from reconciliation.models import ProfileLease
+from reconciliation.selectors.lists import id_list
 
 
 class LockLost(RuntimeError):
     """The lease ran out and went to another holder; nothing of this transaction is committed."""
+
+
+class LockHeld(RuntimeError):
+    """Somebody writes for these profiles now: what a person would change of them has to wait."""
+
+    def __init__(self, profile_ids: Collection[int], said: str) -> None:
+        self.profile_ids = tuple(profile_ids)
+        super().__init__(said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +68,22 @@ def fence(lease: Lease, *, ttl: timedelta, clock: Clock) -> None:
     ).update(expires_at=now + ttl)
     if held != 1:
         raise LockLost(f"the lock of profile {lease.profile_id} was lost before the write")
+
+
+def keep_free(profile_ids: Collection[int], *, clock: Clock) -> None:
+    """Keep the leases of profiles from being taken until the commit; raises `LockHeld`.
+
+    The first statements of a transaction that changes what a cycle of theirs judges by.
+    """
+    rows = ProfileLease.objects.filter(profile_id__in=id_list(profile_ids)).order_by("profile_id")
+    held = rows.filter(expires_at__gt=clock.lock_now())
+    # A look before the lock: a holder's transaction is not waited for.
+    names = list(held.values_list("profile_id", flat=True))
+    if not names:
+        list(rows.select_for_update(no_key=True).values_list("pk"))
+        names = list(held.values_list("profile_id", flat=True))
+    if names:
+        raise LockHeld(names, who_holds(profile_id=names[0], clock=clock))
 
 
 def who_holds(*, profile_id: int, clock: Clock) -> str:

@@ -31,7 +31,7 @@ from reconciliation.handlers.apply import (
 )
 from reconciliation.handlers.bulk import insert_rows
 from reconciliation.handlers.changes import write_changes
-from reconciliation.handlers.edits import left_alone
+from reconciliation.handlers.edits import load_left_alone
 from reconciliation.handlers.mismatches import write_mismatches
 from reconciliation.handlers.texts import storable
 from reconciliation.handlers.unit import transaction_unit
@@ -145,12 +145,13 @@ class JudgedSlices:
             Trade.objects.select_for_update(no_key=True)
             .holding()
             .filter(account_id=self.account_id, symbol__in=text_list(found))
-            .annotate(edited=left_alone())
+            .order_by("pk")
+            .values_list("pk", "symbol", "version", "entry_quantity", "exit_quantity")
         )
-        for trade_id, symbol, version, entered, exited, edited in rows.order_by("pk").values_list(
-            "pk", "symbol", "version", "entry_quantity", "exit_quantity", "edited"
-        ):
-            if edited:
+        locked = list(rows)
+        edited = load_left_alone(trades=[each[0] for each in locked]).trades
+        for trade_id, symbol, version, entered, exited in locked:
+            if trade_id in edited:
                 # No version: whatever was judged, a slice that was edited past us is not that.
                 found[symbol][trade_id] = 0
             elif entered > exited:

@@ -8,6 +8,7 @@ from reconciliation.domain.amounts import ZERO, plain, total
 from reconciliation.domain.audit import Actor, EventDraft
 from reconciliation.enums import CapitalCause
 from reconciliation.handlers.accounts import InvalidValue
+from reconciliation.handlers.leases import keep_free
 from reconciliation.handlers.unit import Unit, transaction_unit
 from reconciliation.models import CapitalBalance, CapitalEntry, Profile
 
@@ -34,10 +35,12 @@ def set_profile_enabled(
     """Let a profile be reconciled, or no more; return whether that is a change.
 
     Nothing of a disabled profile is deleted, and what it owns stays its own: no other gets it.
+    Raises `LockHeld` while somebody writes for the profile.
     """
     with transaction_unit(
         actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
     ) as unit:
+        keep_free([profile_id], clock=clock)
         profile = _lock(profile_id)
         if profile.enabled == enabled:
             return False
@@ -75,6 +78,7 @@ def change_capital(
     `seen` is what the person saw it to be: raises `CapitalChanged` where that is not so any more.
     The ledger gets its row at once; a profile without a balance gets both by its next run. Raises
     `InvalidValue` for an amount below zero, and without a comment: the watchdog measures by it.
+    Raises `LockHeld` while somebody writes for the profile.
     """
     if amount < 0:
         raise InvalidValue("amount", f"{plain(amount)} is negative")
@@ -83,6 +87,7 @@ def change_capital(
     with transaction_unit(
         actor=actor, clock=clock, settings_hash=conf.hash(), request_id=request_id, ip=ip
     ) as unit:
+        keep_free([profile_id], clock=clock)
         profile = _lock(profile_id)
         before = profile.allocated_capital_usd
         if before == amount:

@@ -70,6 +70,7 @@ class Narrowing:
     account_id: int | None = None
     profile_id: int | None = None
     symbol: str = ""
+    overdue_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,8 @@ def load_queues(narrowing: Narrowing, *, models: Iterable[type[Row]], now: datet
             rows += [(queue, row) for row in found[:MOST]]
             if len(found) > MOST and queue not in cut:
                 cut.append(queue)
+    if narrowing.overdue_only:
+        rows = [(queue, row) for queue, row in rows if is_overdue(_opened_at(row), now)]
     weighed = weigh(rows, now=now)
     return Queues(rows=tuple(sorted(weighed, key=lambda each: each.urgency)), cut=tuple(cut))
 

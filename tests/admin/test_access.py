@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.test import Client
+from django.urls import reverse
 
 from reconciliation.domain.audit_filter import AuditFilter
 from reconciliation.models import (
@@ -110,6 +112,14 @@ def test_the_history_address_leads_to_the_audit_trail(console: Console, story: S
     assert response.status_code == 302
     page = console.open(response["Location"])
     assert f"did order.filled to order {story.order.pk}" in page.main.text
+
+
+@pytest.mark.parametrize("pk", [2**63, "9" * 4500])
+@pytest.mark.parametrize("model", [*MODELS, User, Group], ids=[*ids, "User", "Group"])
+def test_a_number_beyond_every_key_is_not_found(console: Console, model: type[Model], pk: object):
+    for what in ("change", "history", *(["password_change"] if model is User else [])):
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_{what}"
+        assert console.get(reverse(name, args=[pk])).status_code in (302, 404), what
 
 
 @pytest.mark.parametrize("pk", ["999999", "abc", "9" * 40, "1_2F", "-1"])

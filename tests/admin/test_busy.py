@@ -5,13 +5,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 
 from reconciliation.admin import deciding_types
 from reconciliation.admin.busy import busy_profiles
 from reconciliation.enums import Role
 from reconciliation.handlers.leases import release_lease, take_lease
-from reconciliation.models import Decision, ExternalOrder, Pause, ReviewItem
+from reconciliation.models import (
+    Decision,
+    ExchangeAccount,
+    ExternalOrder,
+    Pause,
+    Profile,
+    ReviewItem,
+)
+from tests.admin.conftest import logged_in
 from tests.admin.pages import Page
 from tests.admin.people import client_of, decide_address
 from tests.builders import NOW, FixedClock, make_external_order, make_profile
@@ -105,3 +115,36 @@ def test_the_lock_of_another_profile_keeps_nobody_out() -> None:
     busy = busy_profiles([mine.pk, other.pk], clock=FixedClock())
     assert busy is not None
     assert "beta" in busy.sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "verb", "values"),
+    [
+        ("profile", "capital", {"amount": "5", "seen": "100000"}),
+        ("profile", "disable", {}),
+        ("baseline", "", {}),
+    ],
+)
+def test_the_set_up_of_a_profile_waits_until_its_lock_is_free(
+    name: str, verb: str, values: dict[str, str]
+) -> None:
+    profile = make_profile()
+    before = Profile.objects.values().get()
+    lease = hold(profile.pk)
+    client = logged_in(User.objects.create_superuser("root", password="irrelevant"))
+    args = [profile.pk, verb] if verb else [profile.account_id]
+    address = reverse(f"admin:console_setup_{name}", args=args)
+    sent = {"comment": "as agreed with risk", **values, "seen": before["allocated_capital_usd"]}
+
+    response = client.post(address, sent)
+
+    assert response.status_code == 409
+    assert response["Retry-After"] == "15"
+    page = Page(response.content.decode())
+    assert f"after {NOW + TTL:%H:%M:%S} UTC (in 15 s)" in page.main.text
+    assert "as agreed with risk" in page.html
+    assert Profile.objects.values().get() == before
+    assert ExchangeAccount.objects.get().baseline_at is None
+
+    release_lease(lease)
+    assert client.post(address, sent).status_code == 302

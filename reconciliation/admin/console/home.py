@@ -43,6 +43,7 @@ from reconciliation.selectors.arrivals import load_arrivals
 from reconciliation.selectors.locks import load_run_claims
 from reconciliation.selectors.portal import Reading, load_reading
 from reconciliation.selectors.problems import find_problems, portal_status
+from reconciliation.selectors.queues import Queue
 from reconciliation.selectors.waiting import QueueName, Waiting, load_waiting
 from reconciliation.selectors.watchdog import load_held_pauses, load_strains
 
@@ -102,6 +103,17 @@ class Reason:
     advice: advice.Advice
 
 
+_NARROWED = {
+    QueueName.QUARANTINE: Queue.QUARANTINE,
+    QueueName.MISSED_EXITS: Queue.BACKFILL,
+    QueueName.EXTERNAL_ORDERS: Queue.EXTERNAL_ORDERS,
+    QueueName.UNATTRIBUTED_FILLS: Queue.FILLS,
+    QueueName.ORPHAN_POSITIONS: Queue.ORPHANS,
+    QueueName.SHARED_SHORTFALLS: Queue.SHORTFALLS,
+}
+"""By which word the page of what waits is narrowed to a queue."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Banner:
     """The state of the portal in words; `status` is only its colour."""
@@ -122,6 +134,7 @@ class QueueShown:
     count: int
     oldest: str
     overdue: int
+    overdue_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +242,7 @@ def _queue(waiting: Waiting, now: datetime) -> QueueShown:
         count=waiting.count,
         oldest=display.age(waiting.oldest, now) if waiting.oldest else "",
         overdue=waiting.overdue,
+        overdue_url=f"{page_url('queues')}?queue={_NARROWED[waiting.queue]}&overdue=1",
     )
 
 

@@ -86,6 +86,7 @@ def queues_view(request: HttpRequest) -> HttpResponse:
             "queue": "" if narrowing.queue is None else narrowing.queue.value,
             "account": str(narrowing.account_id or ""),
             "profile": str(narrowing.profile_id or ""),
+            "overdue": narrowing.overdue_only,
             "symbol": display.text(narrowing.symbol) if narrowing.symbol else "",
         },
     )
@@ -99,6 +100,7 @@ def _narrowing(request: HttpRequest) -> Narrowing:
         account_id=_number(given.get("account", "")),
         profile_id=_number(given.get("profile", "")),
         symbol=given.get("symbol", "").strip().replace("\0", "")[:64],
+        overdue_only=given.get("overdue") == "1",
     )
 
 

@@ -8,6 +8,7 @@ from django.utils.dateparse import parse_datetime
 
 from reconciliation.clock import SystemClock
 from reconciliation.handlers.accounts import InvalidBaseline, moment_text, set_baseline
+from reconciliation.handlers.leases import LockHeld
 from reconciliation.management.base import (
     PortalCommand,
     find_account,
@@ -49,6 +50,8 @@ class Command(PortalCommand):
                 clock=clock,
                 conf=settings_in_force(),
             )
+        except LockHeld as error:
+            raise CommandError(str(error)) from None
         except InvalidBaseline as error:
             raise CommandError(f"--{error}", returncode=2) from error
         self.stdout.write(

@@ -12,11 +12,13 @@ from django.urls import reverse
 from django.utils.text import capfirst
 
 from reconciliation.admin import display
+from reconciliation.admin.busy import busy_profiles, free_again
 from reconciliation.admin.console.pages import render
 from reconciliation.admin.deciding_types import Desk, Viewer
 from reconciliation.admin.page import Section
 from reconciliation.enums import Right, SetUpRefusal
 from reconciliation.handlers.accounts import AlreadyExists, InvalidValue
+from reconciliation.handlers.leases import LockHeld
 from reconciliation.handlers.set_up import SetUp, record_denied
 from reconciliation.handlers.users import UserOutcome
 from reconciliation.models import ExchangeAccount
@@ -109,15 +111,21 @@ def denied(request: HttpRequest, act: Act, said: str) -> HttpResponse:
 
 
 def ask(
-    request: HttpRequest, act: Act, form: forms.Form, *, status: int = 200, **context: Any
+    request: HttpRequest,
+    act: Act,
+    form: forms.Form,
+    *,
+    status: int = 200,
+    busy: Section | None = None,
+    **context: Any,
 ) -> HttpResponse:
-    """Return a form, with what it will do above its button."""
+    """Return a form, with what it will do above its button, and first who is in its way."""
     return render(
         request,
         title=act.title,
         template=FORM,
         trail=act.trail,
-        sections=act.sections,
+        sections=[*([] if busy is None else [busy]), *act.sections],
         status=status,
         act=act,
         form=form,
@@ -144,7 +152,10 @@ def answer(
     if request.method != "POST" or not form.is_valid():
         return ask(request, act, form)
     try:
-        outcome = work(Desk.of(request), form)
+        outcome = work(desk := Desk.of(request), form)
+    except LockHeld as error:
+        busy = busy_profiles(error.profile_ids, clock=desk.clock) or free_again()
+        return busy.mark(ask(request, act, form, busy=busy.notice()))
     except AlreadyExists as error:
         form.add_error(taken_field, capfirst(str(error)))
     except InvalidValue as error:
