@@ -177,7 +177,7 @@ def evidence_age(
     """Return how old what a job sees of an account is; `known_at` is when it was new last."""
     runs = Run.objects.filter(account_id=account_id, kind=job, only_profile="")
     # As they lie in the index: the search ends at the first that is complete.
-    runs = runs.order_by("-started_at")
+    runs = runs.order_by("-started_at", "-id")
     complete = runs.filter(
         status=RunStatus.SUCCEEDED, coverage=Coverage.COMPLETE, as_of__isnull=False
     ).first()
