@@ -188,3 +188,16 @@ def test_a_form_gives_the_exact_number(value: str | None, expected: Decimal | No
 def test_a_form_is_told_what_is_wrong(value: object):
     with pytest.raises(ValidationError):
         ExactDecimalField().to_python(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"), [("77", "77"), ("51.0", "51"), ("-5", "-5"), ("0.25", "0.25")]
+)
+def test_what_sql_wrote_past_the_portal_is_read_as_the_number_that_it_says(text: str, amount: str):
+    assert decode(text) == Decimal(amount)
+
+
+@pytest.mark.parametrize("text", ["", "much", "NaN", "1e400"])
+def test_a_text_that_is_no_amount_is_refused(text: str):
+    with pytest.raises(InexactAmount):
+        decode(text)
