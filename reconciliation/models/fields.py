@@ -103,9 +103,14 @@ def encode(amount: Decimal) -> str:
 
 
 def decode(text: str) -> Decimal:
-    """Return the amount of a column's text; the inverse of `encode`."""
+    """Return the amount of a column's text; the inverse of `encode`.
+
+    A text of another width was put there past the portal (`SET quantity = quantity + 1` writes
+    "51.0"): it is read as the number that it says. So the edit can be shown and told of, and the
+    rows beside it can be read. Raises InexactAmount for what is no number.
+    """
     if len(text) != INTEGER_DIGITS + FRACTION_DIGITS + 2 or text[0] not in "-0":
-        raise ValueError(f"{text!r} is not the text of an exact decimal")
+        return parse_amount(text)
     if text[0] == "-":
         return parse_amount("-" + text[1:].translate(_COMPLEMENT))
     return parse_amount(text)

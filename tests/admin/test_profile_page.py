@@ -52,6 +52,7 @@ def test_the_page_says_what_its_bot_is_told(console: Console, profile: Profile):
     for reason in ("PAUSED_OPERATOR", "MISMATCH", "QUARANTINED"):
         assert reason in gate(page)
     assert gate(page).count("What ends it:") == 3
+    assert gate(page).count("What to do") == 3
     rows = page.section("Symbols in which it may do less").rows
     assert rows[1][:3] == [trade.symbol, "not allowed", "0"]
     answer = page.section("The answer as its bot gets it").text

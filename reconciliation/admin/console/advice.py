@@ -130,12 +130,12 @@ ESCALATIONS: Mapping[str, str] = {
         "compliance officer."
     ),
     EscalationKind.SCHEDULE_DISABLED: (
-        "Somebody switched a job off, and divergence only grows. Run manage.py sync_schedules, "
-        "and find out who did it and why."
+        "Somebody switched a job off, and divergence only grows. Switch it on, on the page of its "
+        "schedule, and find out who did it and why."
     ),
     EscalationKind.EDITED_OUTSIDE: (
-        "Rows were changed past the portal. Find out who did it; then let the next runs compare "
-        "them with the exchange."
+        "Rows were changed past the portal. Nothing is written to their trades until a person has "
+        "compared both sides and acknowledged it: that accepts the rows as they are now."
     ),
 }
 

@@ -18,9 +18,11 @@ from reconciliation.admin.console.cards import cards_of
 from reconciliation.admin.console.meters import meter_of, pause_shown
 from reconciliation.admin.console.pages import ConsolePage, render
 from reconciliation.admin.links import changelist_url, link, page_url
+from reconciliation.admin.runbook_links import what_to_do
 from reconciliation.conf import Conf
 from reconciliation.domain.due import DUE_AFTER
 from reconciliation.enums import (
+    EscalationKind,
     EscalationStatus,
     ExternalStatus,
     HealthStatus,
@@ -143,6 +145,7 @@ class EscalationsShown:
 
     kind: str
     todo: str
+    runbook: str
     lines: Sequence[str]
 
 
@@ -267,7 +270,12 @@ def _escalations(now: datetime) -> list[EscalationsShown]:
         )
         kinds.setdefault(row.kind, []).append(line)
     return [
-        EscalationsShown(kind=kind, todo=advice.ESCALATIONS.get(kind, ""), lines=lines)
+        EscalationsShown(
+            kind=kind,
+            todo=advice.ESCALATIONS.get(kind, ""),
+            runbook=what_to_do(EscalationKind(kind), "Step by step"),
+            lines=lines,
+        )
         for kind, lines in kinds.items()
     ]
 

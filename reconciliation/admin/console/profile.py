@@ -9,6 +9,7 @@ from reconciliation.admin.console.meters import meter_of, pause_shown, usd
 from reconciliation.admin.links import anchor, changelist_url, link
 from reconciliation.admin.page import Block, Facts, Own, Section, Table
 from reconciliation.admin.reads import free_capital
+from reconciliation.admin.runbook_links import what_to_do
 from reconciliation.clock import Clock
 from reconciliation.conf import Conf
 from reconciliation.domain.gate import Gate, SymbolGate
@@ -66,7 +67,10 @@ def _gate(gate: Gate) -> Own:
     exits = "allowed" if gate.exits_allowed else "not allowed"
     if gate.exits_allowed and gate.symbols:
         exits = "allowed, but for the symbols below"
-    rows = [(reason.value, *advice.GATE.get(reason, ("", ""))) for reason in gate.reasons]
+    rows = [
+        (reason.value, *advice.GATE.get(reason, ("", "")), what_to_do(reason))
+        for reason in gate.reasons
+    ]
     return Own(
         template="admin/console/sections/gate.html",
         title="What its bot is told",
