@@ -18,6 +18,7 @@ from tests.screenshots.pages import EXITS, REVIEWS, Shot, shots
 WIDTHS = {1440: 900, 390: 844}
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 _WAITED_FOR = {REVIEWS: ("AMBIGUOUS_OWNERS", "OVERCLOSE"), EXITS: ("QTY_EXCEEDS_OPEN",)}
+_PATIENCE_MS = 8000
 _FILLED_WITHIN_SECONDS = 480
 
 
@@ -44,6 +45,7 @@ def _take_all(demo: Demo, only: list[str], out: Path) -> None:
         )
         context = browser.new_context(base_url=demo.url, color_scheme="light")
         page = context.new_page()
+        page.set_default_timeout(_PATIENCE_MS)
         _log_in(page, demo, Shot("login", lambda page: page.goto("/admin/login/")), out)
         if not only:
             _wait_until_filled(page)

@@ -170,7 +170,7 @@ def _bulk(page: Page) -> None:
 
 def _trade_timeline(page: Page) -> None:
     _first(f"{ROWS}/trade/?status__exact=CLOSED")(page)
-    page.locator("#content a[href$='/timeline/']").first.click()
+    page.goto(page.url.replace("/change/", "/timeline/"))
 
 
 def _run_now(page: Page) -> None:
