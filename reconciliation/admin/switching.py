@@ -109,6 +109,7 @@ class SwitchingAdmin(ReadOnlyAdmin[Schedule]):
             "admin/reconciliation/decide.html",
             {
                 "title": f"{_WORDS[verb]} {row.name}",
+                "label": row.name,
                 "form": form,
                 "word": f"{_WORDS[verb]} {row.name}",
                 "destroys": verb == "off",

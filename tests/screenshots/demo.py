@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -40,7 +39,7 @@ def started() -> Iterator[Demo]:
         try:
             yield _told(said, Path(folder, "demo.sqlite3"))
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait(_WITHIN_SECONDS)
 
 

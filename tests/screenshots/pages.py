@@ -44,12 +44,9 @@ def shots(database: Path) -> tuple[Shot, ...]:
         Shot("missed-exits", _at(EXITS)),
         Shot("missed-exit", _first(EXITS, "QTY_EXCEEDS_OPEN")),
         Shot("external-orders", _at(f"{ROWS}/externalorder/")),
-        Shot("external-order", _first(f"{ROWS}/externalorder/")),
         Shot("mismatches", _at(f"{ROWS}/mismatch/")),
         Shot("mismatch", _first(f"{ROWS}/mismatch/?kind__exact=POSITION_MISMATCH")),
-        Shot(
-            "orphan", _first(f"{ROWS}/mismatch/?kind__exact=UNATTRIBUTED_FILL&status__exact=OPEN")
-        ),
+        Shot("orphan", _first(f"{ROWS}/mismatch/?kind__exact=ORPHAN_POSITION&status__exact=OPEN")),
         Shot(
             "shared-shortfall",
             _first(
@@ -58,7 +55,7 @@ def shots(database: Path) -> tuple[Shot, ...]:
             ),
         ),
         Shot("escalations", _at(f"{ROWS}/escalation/")),
-        Shot("escalation", _first(f"{ROWS}/escalation/")),
+        Shot("escalation", _first(f"{ROWS}/escalation/?status__exact=OPEN")),
         Shot("trades", _at(f"{ROWS}/trade/")),
         Shot("trade", _first(f"{ROWS}/trade/?status__exact=CLOSED")),
         Shot("trade-timeline", _trade_timeline),
