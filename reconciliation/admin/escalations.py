@@ -3,18 +3,19 @@
 from collections.abc import Iterable
 
 from django.contrib import admin
+from django.utils.html import format_html
 
 from reconciliation.admin import columns as col
 from reconciliation.admin import display, supervision_tables, tables
 from reconciliation.admin.acknowledging import AcknowledgingAdmin
 from reconciliation.admin.base import ReadOnlyAdmin
 from reconciliation.admin.filters import WordFilter
-from reconciliation.admin.links import link
+from reconciliation.admin.links import link, link_to
 from reconciliation.admin.page import Block, Facts, Notice, Section
 from reconciliation.admin.runbook_links import runbook_link, what_to_do
 from reconciliation.admin.search import by_number
 from reconciliation.enums import EscalationKind, EscalationStatus
-from reconciliation.models import Escalation, EscalationSighting, Run
+from reconciliation.models import Escalation, EscalationSighting, Mismatch, Run
 
 
 @admin.register(Escalation)
@@ -49,7 +50,7 @@ class EscalationAdmin(AcknowledgingAdmin):
         sighting: EscalationSighting | None = getattr(obj, "sighting", None)
         yield Notice(
             level="success" if obj.status == EscalationStatus.RESOLVED else "warning",
-            sentence=display.text(obj.says),
+            sentence=_sentence(obj),
             runbook=runbook_link(EscalationKind(obj.kind)),
         )
         yield Facts(
@@ -70,6 +71,16 @@ class EscalationAdmin(AcknowledgingAdmin):
         )
         yield Block.of(title="Detail", text=display.pretty_json(obj.detail))
         yield tables.audit_events_of(obj)
+
+
+def _sentence(obj: Escalation) -> str:
+    """Return what it says, with the way to the mismatch that it is about."""
+    mismatch = obj.detail.get("mismatch")
+    if not isinstance(mismatch, int):
+        return display.text(obj.says)
+    return format_html(
+        "{}: {}.", display.text(obj.says), link_to(Mismatch, mismatch, f"mismatch {mismatch}")
+    )
 
 
 def _sightings(sighting: EscalationSighting | None) -> list[tuple[str, str]]:

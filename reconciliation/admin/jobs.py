@@ -30,7 +30,7 @@ for _model in (Failure, OrmQ, Schedule, Success):
 def how_often(schedule: Schedule) -> str:
     """Return when a schedule runs, in words."""
     if schedule.repeats == 0:
-        return "never: switched off, its page or `manage.py sync_schedules` switches it on"
+        return "never: switched off, its page or manage.py sync_schedules switches it on"
     if schedule.schedule_type == Schedule.MINUTES:
         return f"every {schedule.minutes or 1} min"
     return str(schedule.get_schedule_type_display()).lower()
@@ -48,10 +48,10 @@ def last_task(schedule: Schedule) -> str:
 @admin.register(Schedule)
 class ScheduleAdmin(SwitchingAdmin):
     note = (
-        "The portal's own schedules are made and repaired by `manage.py sync_schedules`, which "
+        "The portal's own schedules are made and repaired by manage.py sync_schedules, which "
         "runs whenever the portal starts. A job can be switched off on its page, until then."
     )
-    empty_text = "No schedule is set up: `manage.py sync_schedules` has not run yet."
+    empty_text = "No schedule is set up: manage.py sync_schedules has not run yet."
     list_display = (
         col.text("Schedule", "name"),
         col.Column("Runs", how_often),
@@ -164,7 +164,7 @@ class ClusterBeatAdmin(ReadOnlyAdmin[ClusterBeat]):
         "Read-only: each start of a cluster of workers, and its last signs of life. The newest of"
         " a machine is the one that runs; one that is silent for a minute is started again."
     )
-    empty_text = "No cluster has been started by `manage.py run_portal`."
+    empty_text = "No cluster has been started by manage.py run_portal."
     list_display = (
         col.name("Cluster"),
         col.text("Machine", "host"),

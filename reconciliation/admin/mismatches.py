@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from reconciliation.admin import columns as col
 from reconciliation.admin import display, supervision_tables, tables, waiting
@@ -15,14 +16,22 @@ from reconciliation.admin.deciding_shortfalls import ShortfallCase
 from reconciliation.admin.deciding_types import QueuedCase
 from reconciliation.admin.filters import WaitingFilter, WordFilter
 from reconciliation.admin.kinds import MEANINGS, meaning
-from reconciliation.admin.links import link
-from reconciliation.admin.page import Block, Facts, Section
-from reconciliation.admin.runbook_links import what_to_do
+from reconciliation.admin.links import anchor, changelist_url, link
+from reconciliation.admin.page import Block, Facts, Notice, Section
+from reconciliation.admin.runbook_links import runbook_link, what_to_do
 from reconciliation.admin.search import by_account_and_text, by_number, through
 from reconciliation.admin.sides import compare_sides
 from reconciliation.domain.order_rules import OrderRule
 from reconciliation.enums import MismatchKind, MismatchStatus
-from reconciliation.models import Decision, Mismatch, MismatchSighting, Order, Run, Trade
+from reconciliation.models import (
+    Decision,
+    Mismatch,
+    MismatchSighting,
+    Order,
+    ReviewItem,
+    Run,
+    Trade,
+)
 from reconciliation.selectors.decisions import PARITY_PREFIX
 from reconciliation.selectors.queues import Queue
 
@@ -118,6 +127,8 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
 
     def sections(self, obj: Mismatch) -> Iterable[Section]:
         sighting: MismatchSighting | None = getattr(obj, "sighting", None)
+        if obj.status == MismatchStatus.OPEN and obj.trade is not None:
+            yield _who_settles(obj, obj.trade)
         yield Facts(
             title="Mismatch",
             rows=[
@@ -160,6 +171,20 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
         ):
             text = display.pretty_json(side)
             yield Block.of(title=title, text=text, folded="The record as it was written")
+
+
+def _who_settles(obj: Mismatch, trade: Trade) -> Notice:
+    """Return who closes a mismatch of a trade, and where a person is asked about it."""
+    questions = changelist_url(ReviewItem, {"trade__id__exact": trade.pk})
+    return Notice(
+        level="warning",
+        sentence=format_html(
+            "It is open: the next runs repair what the evidence proves. What they cannot prove"
+            " waits for a person: {}.",
+            anchor(questions, f"Quarantine of {trade.trade_id or 'its trade'}"),
+        ),
+        runbook=runbook_link(MismatchKind(obj.kind)),
+    )
 
 
 def _judged(rule: object) -> list[tuple[str, str]]:

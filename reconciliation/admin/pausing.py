@@ -163,7 +163,8 @@ class PausingAdmin(ReadOnlyAdmin[Profile]):
                 "form": form,
                 "word": f"{capfirst(verb)} trading",
                 "lines": [told[verb], _afterwards(profile, verb)],
-                "sections": gathered([table]),
+                # Before the first pause there is nothing that the next one is added to.
+                "sections": gathered([table] if rows or verb == "resume" else []),
             },
         )
 
@@ -175,7 +176,7 @@ def _afterwards(profile: Profile, verb: str) -> str:
     if verb == "pause":
         if not reasons:
             return "Until now it may open new entries: that ends with the pause."
-        return f"It may not open new entries already: {', '.join(reasons)}."
+        return f"New entries are blocked already: {', '.join(reasons)}."
     others = [each for each in reasons if each not in _PAUSED]
     if others:
         return f"New entries stay blocked after it by: {', '.join(others)}."

@@ -109,8 +109,10 @@ class SwitchingAdmin(ReadOnlyAdmin[Schedule]):
             "admin/reconciliation/decide.html",
             {
                 "title": f"{_WORDS[verb]} {row.name}",
+                "label": row.name,
                 "form": form,
                 "word": f"{_WORDS[verb]} {row.name}",
+                "destroys": verb == "off",
                 "sections": gathered([_warning(row, verb)]),
                 "lines": _lines(row, verb),
             },
@@ -149,7 +151,7 @@ def _lines(row: Schedule, verb: str) -> list[str]:
         f"{after}, and bots are told STALE: they may open nothing new.",
         "Everybody is told by an escalation, SCHEDULE_DISABLED, until it is on again.",
         "To switch it on, come back to this page, or restart the portal: every start and"
-        " `manage.py sync_schedules` switch it on.",
+        " manage.py sync_schedules switch it on.",
         "A run that is asked for by hand still works. To stop a profile's trading, pause the"
         " profile instead.",
     ]

@@ -38,7 +38,10 @@ def run(*, port: int, seed: int, lock: int) -> None:
         exchange_port = free_port(0)
         exchange = make_exchange_environ(exchange_port)
         children = [
-            portal.web(Address(HOST, port), threads=_WEB_THREADS),
+            # As under run_portal: the web server sees the same keys as the workers.
+            portal.web(
+                Address(HOST, port), threads=_WEB_THREADS, environ={**os.environ, **exchange}
+            ),
             replace(
                 portal.cluster(table=table, environ={**os.environ, **exchange}),
                 # What it has to say in its log is on standard error.

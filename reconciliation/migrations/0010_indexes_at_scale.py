@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
             model_name="fill",
             index=models.Index(
                 condition=models.Q(("allocated_quantity__lt", models.F("quantity"))),
-                fields=["id"],
+                fields=["account", "id"],
                 name="fill_unconsumed",
             ),
         ),

@@ -76,7 +76,7 @@ class Fill(models.Model):
             # What a cycle still has to explain. By key, as it is asked for: PostgreSQL takes a
             # third of all fills to be unconsumed, and would otherwise read and sort them all.
             models.Index(
-                fields=["id"],
+                fields=["account", "id"],
                 name="fill_unconsumed",
                 condition=Q(allocated_quantity__lt=F("quantity")),
             ),

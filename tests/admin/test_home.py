@@ -205,7 +205,7 @@ def test_each_queue_counts_what_waits_and_leads_to_those_very_rows(console: Cons
     part = home(console).section("What waits for a person")
     assert [row[:3] for row in part.rows[1:]] == [
         ["Quarantined slices", "1", "1 overdue"],
-        ["Fills that could be missed exits", "1", "none"],
+        ["Missed exits", "1", "none"],
         ["Orders of nobody", "1", "1 overdue"],
         ["Fills of nobody", "1", "1 overdue"],
         ["Positions of nobody", "1", "none"],

@@ -71,4 +71,4 @@ def test_a_schedule_that_was_switched_off_is_told_with_the_way_out(
 ):
     Schedule.objects.update(repeats=0)
     (words,) = column(console.list_of(Schedule), "Runs")
-    assert words == "never: switched off, its page or `manage.py sync_schedules` switches it on"
+    assert words == "never: switched off, its page or manage.py sync_schedules switches it on"

@@ -20,7 +20,7 @@ def test_the_index_begins_with_what_an_operator_looks_at_first(console: Console,
     queues = [row[0] for row in page.section("What waits for a person").rows[1:]]
     assert queues == [
         "Quarantined slices",
-        "Fills that could be missed exits",
+        "Missed exits",
         "Orders of nobody",
         "Fills of nobody",
         "Positions of nobody",

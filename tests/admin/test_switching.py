@@ -62,7 +62,7 @@ def test_the_page_says_what_it_means_before_it_switches_anything(console: Consol
 
     assert "divergence will only grow" in page.main.text
     assert "After 3 min health is down" in page.main.text
-    assert "every start and `manage.py sync_schedules` switch it on" in page.main.text
+    assert "every start and manage.py sync_schedules switch it on" in page.main.text
     assert not escalations()
     assert not Schedule.objects.filter(repeats=0).exists()
 

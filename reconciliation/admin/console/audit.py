@@ -270,6 +270,7 @@ AUDIT = ConsolePage(
     view=explorer,
     title="Audit",
     answers="who did what, when, and what was before",
+    beside=("reconciliation_auditevent_changelist",),
     nav=True,
     key="a",
 )

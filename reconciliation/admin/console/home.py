@@ -73,7 +73,7 @@ _OPEN = {"status__exact": MismatchStatus.OPEN.value}
 _WAITS = {"status__in": advice.WAITS}
 _QUEUES: Mapping[QueueName, tuple[type[Model], str, Mapping[str, str]]] = {
     QueueName.QUARANTINE: (ReviewItem, "Quarantined slices", _WAITS),
-    QueueName.MISSED_EXITS: (BackfillCandidate, "Fills that could be missed exits", _WAITS),
+    QueueName.MISSED_EXITS: (BackfillCandidate, "Missed exits", _WAITS),
     QueueName.EXTERNAL_ORDERS: (
         ExternalOrder,
         "Orders of nobody",
@@ -264,7 +264,9 @@ def _escalations(now: datetime) -> list[EscalationsShown]:
             "{}, {}: {}; opened {}; {}",
             link(row),
             link(row.profile or row.account),
-            display.first_line(row.says, 300),
+            display.first_line(row.says, 300).removeprefix(
+                f"{(row.profile or row.account).name}: "
+            ),
             display.age(row.opened_at, now),
             care,
         )

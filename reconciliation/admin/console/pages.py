@@ -30,8 +30,8 @@ class ConsolePage:
     answers: str
     nav: bool = False
     key: str = ""
-    beside: str = ""
-    """The name of a list whose pages belong to this place of the navigation too."""
+    beside: Sequence[str] = ()
+    """The names of lists whose pages belong to this place of the navigation too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def nav_items(pages: Iterable[ConsolePage], request: HttpRequest) -> list[NavIte
                 # A page that another leads to (one run, one profile) lights up where it belongs.
                 current=request.path == url
                 or (url != reverse("admin:index") and request.path.startswith(url))
-                or bool(page.beside and request.path.startswith(reverse(f"admin:{page.beside}"))),
+                or any(request.path.startswith(reverse(f"admin:{name}")) for name in page.beside),
             )
         )
     return items

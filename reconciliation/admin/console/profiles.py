@@ -83,5 +83,5 @@ PAGE = ConsolePage(
     answers="which profiles may trade, and what stands against the others",
     nav=True,
     key="p",
-    beside="reconciliation_profile_changelist",
+    beside=("reconciliation_profile_changelist",),
 )

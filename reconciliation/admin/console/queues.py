@@ -174,6 +174,11 @@ QUEUES = ConsolePage(
     view=queues_view,
     title="Queues",
     answers="what waits for a person, the most urgent first",
+    beside=(
+        "reconciliation_reviewitem_changelist",
+        "reconciliation_backfillcandidate_changelist",
+        "reconciliation_externalorder_changelist",
+    ),
     nav=True,
     key="q",
 )

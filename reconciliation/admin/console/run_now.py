@@ -159,7 +159,7 @@ def _next_run(kind: ErrandKind, moment: datetime) -> str:
     at = names.values_list("next_run", flat=True).first()
     if at is None:
         return (
-            "no schedule runs this job: `manage.py sync_schedules` repairs that. Nothing else will"
+            "no schedule runs this job: manage.py sync_schedules repairs that. Nothing else will"
             " do what this button does."
         )
     if at <= moment:

@@ -50,7 +50,7 @@ RUNBOOK_PAGES = (
         route="runbooks/",
         view=runbooks_view,
         title="Runbooks",
-        answers="What to do when something is wrong, step by step",
+        answers="what to do when something is wrong, step by step",
         nav=True,
         key="b",
     ),

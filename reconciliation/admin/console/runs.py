@@ -20,7 +20,7 @@ PAGES = (
         route="reconciliation/run/",
         view=runs,
         title="Runs",
-        answers="Which jobs ran, what they read and what they wrote; run one now",
+        answers="which jobs ran, what they read and what they wrote; run one now",
         nav=True,
         key="u",
     ),

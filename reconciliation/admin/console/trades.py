@@ -52,7 +52,7 @@ PAGES = (
         route="reconciliation/trade/",
         view=trades,
         title="Trades",
-        answers="What is open, and what became of each trade",
+        answers="what is open, and what became of each trade",
         nav=True,
         key="t",
     ),

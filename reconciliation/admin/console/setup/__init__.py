@@ -17,7 +17,7 @@ PAGES = (
         route="set-up/",
         view=overview.overview_page,
         title="Set-up",
-        answers="How far is the set-up, and what comes next",
+        answers="how far the set-up is, and what comes next",
         nav=True,
         key="s",
     ),
@@ -103,7 +103,7 @@ PAGES = (
         route="set-up/people/<int:pk>/<slug:verb>/",
         view=people.change_person,
         title="Change a user",
-        answers="His groups, his password, whether he is let in",
+        answers="Groups and password of a user, whether the user is let in",
     ),
     ConsolePage(
         name="console_setup_settings",

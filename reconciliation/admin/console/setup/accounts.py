@@ -349,7 +349,7 @@ def _table_of_exchanges() -> Table:
             for each in supported_exchanges()
         ],
         note="Another exchange that ccxt knows can be added on the server, with"
-        " `manage.py account add`: its fills cannot be proven, as docs/exchanges.md says.",
+        " manage.py account add: its fills cannot be proven, as docs/exchanges.md says.",
     )
 
 

@@ -54,7 +54,7 @@ class PasswordForm(forms.Form):
     password = PasswordField(
         "Password",
         help_text="At least 12 characters, not a common one, not the name. Tell it to the person on"
-        " another way than this page; he changes it under “Change password”.",
+        " another way than this page; it is changed under “Change password”.",
     )
     again = PasswordField("The same once more")
 
@@ -72,7 +72,7 @@ class GroupsForm(forms.Form):
         label="Groups",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="What each may do stands above. Without a group he sees nothing.",
+        help_text="What each may do stands above. Without a group a user sees nothing.",
     )
 
     def __init__(
@@ -116,7 +116,9 @@ def add_person(request: HttpRequest) -> HttpResponse:
         asked="let somebody in",
         word="Create the user",
         back=people_page(),
-        lines=["The user can log in at once. That he was made, and his groups, are audit events."],
+        lines=[
+            "The user can log in at once. That the user was made, and the groups, are audit events."
+        ],
         sections=[_table_of_groups()],
     )
     form = UserForm(request.POST if request.method == "POST" else None)
@@ -154,8 +156,8 @@ def _groups(request: HttpRequest, user: User) -> HttpResponse:
         "change the groups of a user",
         "Change the groups",
         [
-            f"{name_of(user)} is in {', '.join(held) or 'no group'} now. He has the rights of the"
-            " new groups from his next request on; what he decided stays his."
+            f"{name_of(user)} is in {', '.join(held) or 'no group'} now. The rights of the"
+            " new groups hold from the next request on; decisions already taken stay."
         ],
         sections=[_table_of_groups()],
     )
@@ -169,9 +171,7 @@ def _groups(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def _password(request: HttpRequest, user: User) -> HttpResponse:
-    lines = [
-        f"The password of {name_of(user)} is replaced, and wherever he is logged in he is out."
-    ]
+    lines = [f"The password of {name_of(user)} is replaced, and every session of the user ends."]
     act = _act(user, "Password of", "set a user's password", "Set the password", lines)
     form = PasswordForm(request.POST if request.method == "POST" else None, label_suffix="")
 
@@ -183,15 +183,15 @@ def _password(request: HttpRequest, user: User) -> HttpResponse:
 
 def _deactivate(request: HttpRequest, user: User) -> HttpResponse:
     lines = [
-        f"{name_of(user)} is let in no more, from his next request on. What he proposed can still"
-        " be approved by others; what he did stays in the trail under his name.",
+        f"{name_of(user)} is let in no more, from the next request on. What was proposed can still"
+        " be approved by others; what was done stays in the trail under this name.",
     ]
     act = _act(user, "Deactivate", "deactivate a user", "Deactivate the user", lines, destroys=True)
     return _switch(request, user, act, deactivate_user)
 
 
 def _activate(request: HttpRequest, user: User) -> HttpResponse:
-    lines = [f"{name_of(user)} can log in again, with the password and the groups that he had."]
+    lines = [f"{name_of(user)} can log in again, with the password and the groups of before."]
     act = _act(user, "Activate", "activate a user", "Activate the user", lines)
     return _switch(request, user, act, activate_user)
 
