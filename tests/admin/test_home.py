@@ -294,6 +294,20 @@ def test_an_escalation_says_what_to_do(console: Console):
     assert part.href("Open them as a list").startswith(list_address(Escalation))
 
 
+def test_an_escalation_of_no_account_is_the_portals_own(console: Console):
+    a_healthy_account()
+    with builders.arranging():
+        Escalation.objects.create(
+            kind=EscalationKind.AUDIT_CHAIN_BROKEN,
+            key="AUDIT_CHAIN_BROKEN chain",
+            status="OPEN",
+            says="the audit chain is not proven",
+            opened_at=NOW,
+        )
+    part = home(console).section("Escalations")
+    assert "the portal itself: the audit chain is not proven" in part.text
+
+
 def test_who_may_not_see_rows_is_told_the_state_and_no_more(staff: Callable[..., Console]):
     a_healthy_account()
     page = home(staff())

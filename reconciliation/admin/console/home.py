@@ -260,13 +260,14 @@ def _escalations(now: datetime) -> list[EscalationsShown]:
         care = "nobody looks after it yet"
         if row.acknowledged_by:
             care = f"{display.text(row.acknowledged_by)} looks after it"
+        # The trail and the schedules are nobody's: an escalation of theirs names no account.
+        about = row.profile or row.account
+        says = display.first_line(row.says, 300)
         line = format_html(
             "{}, {}: {}; opened {}; {}",
             link(row),
-            link(row.profile or row.account),
-            display.first_line(row.says, 300).removeprefix(
-                f"{(row.profile or row.account).name}: "
-            ),
+            link(about) if about else "the portal itself",
+            says.removeprefix(f"{about.name}: ") if about else says,
             display.age(row.opened_at, now),
             care,
         )
