@@ -243,13 +243,13 @@ def _escalations(now: datetime) -> list[EscalationsShown]:
         care = "nobody looks after it yet"
         if row.acknowledged_by:
             care = f"{display.text(row.acknowledged_by)} looks after it"
+        about = row.profile or row.account
+        says = display.first_line(row.says, 300)
         line = format_html(
             "{}, {}: {}; opened {}; {}",
             link(row),
-            link(row.profile or row.account),
-            display.first_line(row.says, 300).removeprefix(
-                f"{(row.profile or row.account).name}: "
-            ),
+            link(about),
+            says if about is None else says.removeprefix(f"{about.name}: "),
             display.age(row.opened_at, now),
             care,
         )
