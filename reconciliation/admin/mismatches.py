@@ -66,8 +66,6 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
         col.signed("Drift", "drift"),
         tables.RESOLUTION,
         col.link("Order", "order"),
-        col.moment("Closed", "closed_at"),
-        col.text("Sightings", "sighting.count"),
     )
     legend = MEANINGS
     legend_title = "What the kinds mean"

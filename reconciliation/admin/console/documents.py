@@ -94,7 +94,9 @@ def _rendered(name: str, path: Path, _changed: int) -> Document:
             token.attrs["class"] = "doc-table"
         _lead_on(token.children or (), links)
     html = reader.renderer.render(tokens, reader.options, {})
-    html = html.replace("<table", '<div class="doc-scroll"><table')
+    html = html.replace(
+        "<table", '<div class="doc-scroll" tabindex="0" role="region" aria-label="Table"><table'
+    )
     html = html.replace("</table>", "</table></div>")
     return Document(
         name=name,
