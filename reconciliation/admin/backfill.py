@@ -41,14 +41,12 @@ class BackfillCandidateAdmin(BulkAdmin[BackfillCandidate]):
         *waiting.columns(),
         col.text("Verdict", "verdict"),
         col.Column("Reasons", _reasons),
-        col.text("Mode", "mode"),
         col.link("Fill", "fill"),
         col.text("Symbol", "fill.symbol"),
         col.text("Side", "fill.side"),
         col.amount("Quantity", "quantity"),
         col.link("Trade", "trade"),
         col.whole_link("Profile", "profile"),
-        col.moment("Opened", "opened_at"),
     )
     legend = NO_GO
     legend_title = "What the reasons mean"

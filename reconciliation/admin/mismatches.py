@@ -58,7 +58,8 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
     list_display = (
         col.text("Status", "status"),
         col.text("Kind", "kind"),
-        *waiting.columns(),
+        # When it was opened stands beside: for how long it waits would make the list too wide.
+        *(each for each in waiting.columns() if each.title != "Waits"),
         col.moment("Opened", "opened_at"),
         col.whole_link("Profile", "profile"),
         col.text("Symbol", "symbol"),

@@ -270,7 +270,6 @@ class ExternalOrderAdmin(BulkAdmin[ExternalOrder]):
         col.amount("Quantity", "quantity"),
         col.amount("Price", "price"),
         col.whole_link("Account", "account"),
-        col.link("First seen by", "first_run"),
         col.moment("First seen", "first_seen_at"),
     )
     list_defer = ("raw",)
