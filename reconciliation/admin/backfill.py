@@ -40,7 +40,6 @@ class BackfillCandidateAdmin(BulkAdmin[BackfillCandidate]):
         col.text("Status", "status"),
         *waiting.columns(),
         col.Column("Reasons", _reasons),
-        col.text("Mode", "mode"),
         col.link("Fill", "fill"),
         col.text("Symbol", "fill.symbol"),
         col.amount("Quantity", "quantity"),

@@ -58,14 +58,15 @@ class MismatchAdmin(BulkAdmin[Mismatch]):
     list_display = (
         col.text("Status", "status"),
         col.text("Kind", "kind"),
-        *waiting.columns(),
+        # When it was opened stands beside: for how long it waits would make the list too wide.
+        *(each for each in waiting.columns() if each.title != "Waits"),
+        col.moment("Opened", "opened_at"),
         col.whole_link("Profile", "profile"),
         col.text("Symbol", "symbol"),
         col.link("Trade", "trade"),
         col.signed("Drift", "drift"),
         tables.RESOLUTION,
         col.link("Order", "order"),
-        col.moment("Closed", "closed_at"),
     )
     legend = MEANINGS
     legend_title = "What the kinds mean"

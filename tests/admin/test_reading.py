@@ -129,7 +129,6 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
             "Status",
             "Kind",
             "Severity",
-            "Waits",
             "Due",
             "Notional (USD)",
             "Opened (UTC)",
@@ -139,13 +138,11 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
             "Drift",
             "Resolution",
             "Order",
-            "Closed (UTC)",
-            "Sightings",
         ],
         [
             "OPEN",
             "MISSING_FROM_EXCHANGE",
-            *["–"] * 4,
+            *["–"] * 3,
             "2026-01-05 12:00:00",
             "alpha",
             "BTC/USDT:USDT",
@@ -153,8 +150,6 @@ def test_the_columns_of_mismatches_and_runs_are_those_that_operators_ask_for(
             "+0.5",
             "–",
             "client-1",
-            "–",
-            "1",
         ],
     ]
     assert console.list_of(Run).results.rows == [
