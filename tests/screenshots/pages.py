@@ -218,4 +218,5 @@ def _new_key(page: Page) -> None:
     page.fill("[name=name]", "trend-bot-2")
     page.locator("[name=profiles]").first.check()
     page.locator("form.decision [type=submit]").click()
+    page.locator("#issued-key").wait_for()
     page.evaluate("key => { document.querySelector('#issued-key').value = key; }", _DEAD_KEY)
