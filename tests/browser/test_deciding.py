@@ -326,13 +326,18 @@ def test_keys_walk_the_queues_and_open_an_answer(
     cookie = {"name": settings.SESSION_COOKIE_NAME, "value": cookies["ada"]}
     context.add_cookies([{**cookie, "url": live_server.url}])  # type: ignore[list-item]
     page = context.new_page()
+    # The script shows this button when it listens: a key before that would be lost.
+    listening = page.locator("#show-keys")
     page.goto("/admin/queues/?queue=quarantine")
+    expect(listening).to_be_visible()
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Safest:", exact=False)).to_be_visible()
+    expect(listening).to_be_visible()
     page.keyboard.press("x")
     expect(page.get_by_role("heading", name="Reject:", exact=False)).to_be_visible()
     page.goto(object_address(item))
+    expect(listening).to_be_visible()
     page.keyboard.press("a")
     expect(page.get_by_role("heading", name="Approve:", exact=False)).to_be_visible()
     assert status_of(item) == "PENDING"

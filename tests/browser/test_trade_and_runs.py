@@ -144,6 +144,8 @@ def test_a_job_that_is_run_now_is_followed_to_its_end(
 ):
     page = window(browser, live_server, cookie)
     page.goto(list_address(Run))
+    # The script shows this button when it listens: a key before that would be lost.
+    expect(page.locator("#show-keys")).to_be_visible()
     page.keyboard.press("n")
     page.get_by_label("Account").select_option("main")
     page.get_by_role("button", name="Show what it will do").click()

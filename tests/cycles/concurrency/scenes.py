@@ -8,6 +8,7 @@ from reconciliation.domain.audit import Actor
 from reconciliation.domain.deliveries import Delivery
 from reconciliation.enums import ActorType, Purpose, RunStatus
 from reconciliation.handlers.accounts import set_baseline
+from reconciliation.handlers.leases import LockHeld
 from reconciliation.models import AuditEvent, ExchangeAccount, ExternalOrder, Run
 from tests.cycles.storms.truth import find_disagreements
 from tests.cycles.storms.world import BTC, World
@@ -45,15 +46,18 @@ class Scene:
             assert self.world.tell(delivery).refused == ()
 
     def decide(self) -> None:
-        """Let a person accept what was there before all of this."""
-        set_baseline(
-            account_id=self.world.account.pk,
-            at=self.baseline_at,
-            comment="as found",
-            actor=OPERATOR,
-            clock=self.world.clock,
-            conf=self.world.conf,
-        )
+        """Let a person accept what was there before all of this, unless a lock is held."""
+        try:
+            set_baseline(
+                account_id=self.world.account.pk,
+                at=self.baseline_at,
+                comment="as found",
+                actor=OPERATOR,
+                clock=self.world.clock,
+                conf=self.world.conf,
+            )
+        except LockHeld:
+            return
         self.decisions += 1
 
     def assert_at_rest(self) -> None:
