@@ -4,6 +4,7 @@ Every connection of every thread checks each statement while a test runs. A viol
 it happens and fails the test again at its end, in case the code under test swallowed it.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,11 @@ from reconciliation.handlers.unit import (
 from reconciliation.models import AuditHead
 from tests.builders import arranging, is_arranging
 from tests.guards import guards_lifted
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many workers `-n auto` means: one more than cores, for many a test only waits."""
+    return (os.cpu_count() or 1) + 1
 
 
 class WriteOutsideUnit(AssertionError):

@@ -1,4 +1,4 @@
-"""People of tests, with rights of their own."""
+"""People of tests, with rights of their own; no user of the database has their ids."""
 
 from reconciliation.domain.audit import Actor
 from reconciliation.domain.people import Person
@@ -8,7 +8,7 @@ from reconciliation.enums import ActorType, Right
 def person(name: str = "olga", *rights: Right) -> Person:
     """Return a person with those rights, the right to pause unless given."""
     return Person(
-        actor=Actor(type=ActorType.USER, id="7", name=name, groups=("Operator",)),
+        actor=Actor(type=ActorType.USER, id="900000007", name=name, groups=("Operator",)),
         rights=frozenset(rights or {Right.PAUSE}),
         request_id="request-1",
         ip="10.0.0.1",
@@ -18,6 +18,6 @@ def person(name: str = "olga", *rights: Right) -> Person:
 def nobody() -> Person:
     """Return a person who may only look."""
     return Person(
-        actor=Actor(type=ActorType.USER, id="8", name="vera", groups=("Viewer",)),
+        actor=Actor(type=ActorType.USER, id="900000008", name="vera", groups=("Viewer",)),
         rights=frozenset(),
     )
