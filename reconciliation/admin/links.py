@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.utils import quote
 from django.db.models import Model
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
 
@@ -97,11 +97,8 @@ def changelist_url(model: type[Model], lookups: Mapping[str, object] | None = No
 
 
 def page_url(name: str, *args: object) -> str:
-    """Return the address of a page of the console, nothing where this portal has no such page."""
-    try:
-        return reverse(f"admin:{name}", args=args)
-    except NoReverseMatch:
-        return ""
+    """Return the address of a page of the console."""
+    return reverse(f"admin:{name}", args=args)
 
 
 def link(obj: Model | None) -> str:

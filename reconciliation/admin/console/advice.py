@@ -17,7 +17,6 @@ from reconciliation.enums import (
 )
 from reconciliation.models import (
     Escalation,
-    ExchangeAccount,
     Mismatch,
     Profile,
     ReviewItem,
@@ -177,7 +176,7 @@ def about(problem: Problem) -> Advice:
 def _url_of(problem: Problem) -> str:
     kind = problem.kind
     if kind == ProblemKind.NO_ACCOUNT:
-        return page_url("console_setup") or changelist_url(ExchangeAccount)
+        return page_url("console_setup")
     if kind == ProblemKind.NO_CHECKPOINT:
         return explorer_url()
     if problem.run_id is not None:
